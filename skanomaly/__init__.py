@@ -1,0 +1,35 @@
+"""Deep anomaly detectors that are scikit-learn estimators.
+
+Importing the package does not import torch; a detector does when it is first named.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0.dev0"
+
+# Where each public name lives; PEP 562 imports it when it is asked for.
+_HOMES = {
+    "Autoencoder": ".detectors",
+    "VAE": ".detectors",
+    "make_tabular_pipeline": ".preprocessing",
+}
+_MODULES = ("datasets", "metrics", "model_selection", "preprocessing")
+
+__all__ = ["VAE", "Autoencoder", "make_tabular_pipeline"]
+
+if TYPE_CHECKING:
+    from .detectors import VAE, Autoencoder
+    from .preprocessing import make_tabular_pipeline
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_MODULES})

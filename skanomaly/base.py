@@ -1,0 +1,595 @@
+"""The contract of a scikit-learn outlier detector, written once for all detectors."""
+
+import math
+import warnings
+from abc import ABCMeta, abstractmethod
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, dataclass_transform
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import EarlyStopping, PrintLog
+from skorch.dataset import ValidSplit
+from skorch.utils import noop
+
+from .nn.backbones import ACTIVATIONS
+from .nn.module import DetectorModule
+from .training import DetectorNet
+from .training.progress import EpochProgressBar
+
+__all__ = ["BaseDetector", "Interval", "ReconstructionMixin", "StrOptions", "parameters"]
+
+# An infinite score is of no use to a metric; no finite one is larger than this.
+_LARGEST_SCORE = float(np.finfo(np.float32).max)
+_LARGEST_DEFAULT_CODE = 16
+# Parameters that say nothing of the network; what they hold may not be picklable.
+_NOT_OF_THE_MODULE = {"net_params", "random_state", "verbose", "warm_start"}
+
+_SHARED_PARAMETERS = """\
+    hidden_sizes : array-like of int, default=(128, 64)
+        Width of each hidden layer of the encoder, from the input to the code; the
+        decoder mirrors it. Units for rows of a table, channels for images and clips,
+        where each layer also halves the sides that are 4 or longer.
+    latent_size : int or None, default=None
+        Length of the code. None takes half as many numbers as a sample has, 16 at the
+        most.
+    activation : {activations}, default="tanh"
+        What follows every hidden layer.
+    max_epochs : int, default=100
+        How many times training goes through the data, at the most.
+    batch_size : int, default=128
+        Samples in a training step. The last batch of an epoch may have fewer and is
+        never dropped; a batch size above the number of samples makes one batch of them.
+    learning_rate : float, default=1e-3
+        Step size of the optimiser (Adam, unless `net_params` says otherwise).
+    early_stopping : bool, default=False
+        Whether to hold out a part of the training data, stop when it is no longer
+        fitted better, and go back to the weights that fitted it best.
+    validation_fraction : float, default=0.1
+        The share held out, between 0 and 1. Only used with `early_stopping`.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which training stops. Only used with
+        `early_stopping`.
+    contamination : float, default=0.1
+        The share of the training samples to be called outliers, in (0, 0.5]. It sets
+        `offset_` and nothing else: scores do not depend on it.
+    sample_shape : array-like of int or None, default=None
+        Shape that flat rows are given before they enter the network: ``(channels,
+        height, width)`` for images or ``(channels, time, height, width)`` for clips. It
+        lets an image detector stand at the end of a Pipeline. None takes samples as they
+        come.
+    device : str or torch.device, default="auto"
+        Where the network trains and scores: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+        ``"auto"`` is a CUDA device where there is one.
+    net_params : dict or None, default=None
+        More settings for the skorch net by name, for example ``{{"callbacks": [...],
+        "optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "compile": True}}``.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights of the last one.
+    random_state : int, RandomState instance or None, default=None
+        Decides the first weights, the order of the samples and all noise. An int gives
+        the same scores in every fit.
+    verbose : int, default=0
+        1 shows a progress bar with the losses, 2 prints a line an epoch.
+""".format(activations="{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}")
+
+_SHARED_ATTRIBUTES = """\
+    offset_ : float
+        The score under which a sample is called an outlier: the `contamination`
+        quantile of the training samples' scores.
+    n_features_in_ : int
+        Number of values in a sample seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns seen during `fit`; only for frames whose column names are
+        all strings.
+    input_shape_ : tuple of int
+        Shape of a sample as the network takes it.
+    n_iter_ : int
+        Epochs trained.
+    history_ : list of dict
+        An entry an epoch: ``"epoch"``, ``"train_loss"``, ``"dur"`` in seconds, with
+        `early_stopping` ``"valid_loss"``, and with several players each one's
+        ``"train_<player>_loss"``. ``pandas.DataFrame(detector.history_)`` reads it.
+    net_ : DetectorNet
+        The fitted skorch net. It is not pickled but built again from the weights.
+"""
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def parameters(cls):
+    """Make the annotated fields of a detector its constructor's parameters.
+
+    The signature is real, so that ``get_params``, ``clone``, the repr and GridSearchCV
+    see it, and a subclass types only its own parameters. ``{shared_parameters}`` and
+    ``{shared_attributes}`` in the docstring are filled in.
+
+    Parameters
+    ----------
+    cls : type
+        A subclass of `BaseDetector`.
+
+    Returns
+    -------
+    cls : type
+        The same class with a constructor.
+
+    Examples
+    --------
+    >>> from skanomaly import Autoencoder
+    >>> from skanomaly.base import parameters
+    >>> @parameters
+    ... class Wide(Autoencoder):
+    ...     hidden_sizes: tuple = (512, 256)
+    >>> Wide(max_epochs=3).get_params()["hidden_sizes"]
+    (512, 256)
+    """
+    if cls.__doc__ is not None:
+        cls.__doc__ = (
+            cls.__doc__.replace("    {shared_parameters}\n", _SHARED_PARAMETERS)
+        ).replace("    {shared_attributes}\n", _SHARED_ATTRIBUTES)
+    return dataclass(kw_only=True, eq=False, repr=False)(cls)
+
+
+@parameters
+class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of all detectors.
+
+    A subclass declares its parameters as annotated fields and builds its network in
+    `_make_module`; validation, training, thresholds, signs, seeds, devices and
+    persistence are here.
+
+    Parameters
+    ----------
+    {shared_parameters}
+
+    Attributes
+    ----------
+    {shared_attributes}
+
+    See Also
+    --------
+    skanomaly.nn.DetectorModule : What the network must know.
+    """
+
+    hidden_sizes: Any = (128, 64)
+    latent_size: int | None = None
+    activation: str = "tanh"
+    max_epochs: int = 100
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    contamination: float = 0.1
+    sample_shape: Any = None
+    device: str | torch.device = "auto"
+    net_params: dict | None = None
+    warm_start: bool = False
+    random_state: Any = None
+    verbose: int = 0
+
+    _parameter_constraints = {
+        "hidden_sizes": ["array-like"],
+        "latent_size": [Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "contamination": [Interval(Real, 0, 0.5, closed="right")],
+        "sample_shape": ["array-like", None],
+        "device": [str, torch.device],
+        "net_params": [dict, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def _make_module(self, input_shape: tuple[int, ...]) -> DetectorModule:
+        """Build the network for samples of this shape from the parameters."""
+
+    def _train(self, net: DetectorNet, X) -> None:
+        """Train the net; overridden only where training has phases."""
+        net.partial_fit(X)
+
+    # -- the public contract -----------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn what is normal from samples of which most, or all, are normal.
+
+        A fit that fails, or is interrupted in its first epoch, leaves the detector as
+        it was before.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
+                of shape (n_samples, *sample_shape)
+            Rows, images (n, channels, height, width) or clips (n, channels, time,
+            height, width). float32 in C order is used without a copy. Sparse rows are
+            made dense batch by batch.
+        y : None
+            Not used, present for API consistency by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter can't be trained on, or if training diverges.
+        TypeError
+            If the data is sparse and the samples are images or clips.
+        KeyboardInterrupt
+            If interrupted before the first epoch was over. Later, the detector is kept
+            as far as it is trained, with its threshold, and a warning says so.
+        """
+        before = dict(vars(self))
+        weights = None
+        try:
+            X = self._validate(X, reset=True)
+            if self.warm_start and "net_" in before:
+                net = self.net_
+                weights = _to_numpy(net.module_.state_dict())
+                net.set_params(**self._net_options(net.seed))
+            else:
+                net = self._make_net()
+                net.initialize()
+            self._train(net, X)
+            self._finish(net, X)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            if weights is not None:
+                _load(self.net_.module_, weights)
+            raise
+        return self
+
+    def score_samples(self, X):
+        """Say how normal each sample is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
+                of shape (n_samples, *sample_shape)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            float64; the lower, the more abnormal. A sample's score is the same to the
+            bit whatever else is scored with it.
+
+        Raises
+        ------
+        ValueError
+            If the samples are not such as were seen in `fit`.
+        """
+        check_is_fitted(self)
+        return self._score_samples(self._validate(X, reset=False))
+
+    def decision_function(self, X):
+        """Return the scores, shifted so that outliers are negative.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
+                of shape (n_samples, *sample_shape)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``; negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell outliers from inliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
+                of shape (n_samples, *sample_shape)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        is_inlier : ndarray of shape (n_samples,)
+            -1 for outliers, 1 for inliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def anomaly_map(self, X):
+        """Say where each sample is abnormal.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
+                of shape (n_samples, *sample_shape)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        anomaly_map : ndarray of the shape of X
+            float64, how much each feature, pixel or voxel adds to the sample's
+            abnormality: the higher, the more abnormal.
+        """
+        return self._evaluate_shaped("anomaly_map", X)
+
+    def __sklearn_tags__(self):
+        """Tell scikit-learn that sparse rows are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.sample_shape is None
+        return tags
+
+    # -- what enters -------------------------------------------------------------------
+
+    def _validate(self, X, *, reset: bool):
+        """Return float32 samples as the network takes them, or say what is wrong."""
+        if reset:
+            _check_sizes("hidden_sizes", self.hidden_sizes)
+            _find_device(self.device)
+        shape = _shape(X)
+        wanted = self._wanted_shape(shape, reset=reset)
+        if sparse.issparse(X) and wanted is not None and len(wanted) > 1:
+            raise TypeError(
+                "Sparse data was passed for X, but images and clips must be dense. Give "
+                "OneHotEncoder sparse_output=False or ColumnTransformer "
+                "sparse_threshold=0, or use X.toarray()."
+            )
+        options: dict[str, Any] = {
+            "dtype": np.float32,
+            "order": "C",
+            "accept_sparse": "csr",
+            "allow_nd": True,
+            "ensure_min_samples": 2 if reset else 1,
+        }
+        if len(shape) > 2 and not reset:
+            # scikit-learn's width check would compare channels with features.
+            X = check_array(X, estimator=self, input_name="X", **options)
+        else:
+            X = validate_data(self, X, reset=reset, **options)
+        if wanted is not None and len(wanted) > 1:
+            X = X.reshape(len(X), *wanted)
+        if reset:
+            self.input_shape_ = tuple(X.shape[1:])
+            self.n_features_in_ = math.prod(self.input_shape_)
+        return X
+
+    def _wanted_shape(
+        self, shape: tuple[int, ...], *, reset: bool
+    ) -> tuple[int, ...] | None:
+        """Find the shape that samples must be given; None leaves it to the data."""
+        name = type(self).__name__
+        if not reset:
+            wanted = self.input_shape_
+            known = f"{name} was fitted with samples of shape {wanted}"
+        elif self.sample_shape is not None:
+            wanted = _check_sizes("sample_shape", self.sample_shape)
+            known = f"sample_shape={wanted}"
+            if len(wanted) not in (3, 4):
+                raise ValueError(
+                    "sample_shape must be (channels, height, width) or (channels, "
+                    f"time, height, width), got {wanted}."
+                )
+        elif len(shape) == 3 or len(shape) > 5:
+            raise ValueError(
+                f"{name} takes rows (n, features), images (n, channels, height, width) "
+                f"or clips (n, channels, time, height, width), got X of shape {shape}. "
+                "For grey images add the axis of channels: X[:, np.newaxis]."
+            )
+        else:
+            return None
+        if len(shape) > 2 and shape[1:] != wanted:
+            raise ValueError(f"X has samples of shape {shape[1:]}, but {known}.")
+        if len(shape) == 2 and reset and shape[1] != math.prod(wanted):
+            raise ValueError(
+                f"X has {shape[1]} features, but {known} needs {math.prod(wanted)}."
+            )
+        return wanted
+
+    # -- the net -----------------------------------------------------------------------
+
+    def _make_net(self) -> DetectorNet:
+        """Build an untrained net from the parameters."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        module = partial(self._make_module, self.input_shape_)
+        device = _find_device(self.device)
+        return DetectorNet(module, seed=seed, device=device, **self._net_options(seed))
+
+    def _net_options(self, seed: int) -> dict[str, Any]:
+        """Translate the parameters into skorch's."""
+        options = dict(self.net_params or {})
+        callbacks = options.pop("callbacks", [])
+        if not isinstance(callbacks, list | tuple):
+            raise TypeError(
+                f"net_params['callbacks'] must be a list of skorch callbacks, got "
+                f"{callbacks!r}."
+            )
+        own: list[tuple[str, Any]] = []
+        split = None
+        if self.early_stopping:
+            split = ValidSplit(self.validation_fraction, random_state=seed)
+            stop = EarlyStopping(
+                patience=self.n_iter_no_change,
+                threshold=0,
+                threshold_mode="abs",
+                load_best=True,
+                sink=noop,
+            )
+            own.append(("early_stopping", stop))
+        if self.verbose == 1:
+            own.append(("progress", EpochProgressBar(type(self).__name__)))
+        elif self.verbose > 1:
+            own.append(("print_log", PrintLog()))
+        return {
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "lr": self.learning_rate,
+            "train_split": split,
+            "verbose": max(0, self.verbose - 1),
+            **options,
+            "callbacks": [*own, *callbacks],
+        }
+
+    def _finish(self, net: DetectorNet, X) -> None:
+        """Keep what training gave, and set the threshold."""
+        finished = [row for row in net.history if "train_loss" in row]
+        if net.interrupted_:
+            if not finished:
+                raise KeyboardInterrupt
+            warnings.warn(
+                f"Training was interrupted in epoch {len(finished) + 1} of "
+                f"{net.max_epochs}; {type(self).__name__} is fitted as far as it got.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        if not all(p.isfinite().all() for p in net.module_.parameters()):
+            raise ValueError(
+                "Training diverged: the network's weights are not finite. Scale the "
+                "features (for example with StandardScaler) or lower learning_rate "
+                f"(now {self.learning_rate:g})."
+            )
+        self.net_ = net
+        self.history_ = [
+            {
+                name: value if isinstance(value, int) else float(value)
+                for name, value in row.items()
+                if name == "epoch" or name == "dur" or name.endswith("_loss")
+            }
+            for row in finished
+        ]
+        self.n_iter_ = len(finished)
+        self._fitted_params = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_OF_THE_MODULE
+        }
+        scores = self._score_samples(X)
+        self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
+
+    def _score_samples(self, X) -> np.ndarray:
+        """Score validated samples. The one place where the sign is flipped."""
+        score = self.net_.evaluate("score", X)
+        # A sample so extreme that the network overflows is as abnormal as can be.
+        return -np.nan_to_num(score, nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
+
+    def _evaluate_shaped(self, method: str, X) -> np.ndarray:
+        """Apply a method of the module, and return the values in the shape of X."""
+        check_is_fitted(self)
+        values = self.net_.evaluate(method, self._validate(X, reset=False))
+        return values.reshape(_shape(X))
+
+    def _resolve_latent_size(self, input_shape: tuple[int, ...]) -> int:
+        """Return `latent_size`, or the default for samples of this shape."""
+        if self.latent_size is not None:
+            return self.latent_size
+        return max(1, min(_LARGEST_DEFAULT_CODE, math.prod(input_shape) // 2))
+
+    # -- persistence -------------------------------------------------------------------
+
+    def __getstate__(self):
+        """Return parameters and arrays; no object of torch or skorch is pickled."""
+        state = dict(super().__getstate__())
+        net = state.pop("net_", None)
+        if net is not None:
+            state["_weights"] = _to_numpy(net.module_.state_dict())
+        return state
+
+    def __setstate__(self, state):
+        """Build the net again from the weights, on a device that is there."""
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            self.net_ = self._restore_net(weights)
+
+    def _restore_net(self, weights: dict[str, np.ndarray]) -> DetectorNet:
+        # The parameters may have been set anew since the fit: build from those of then.
+        fitted = type(self)(**self._fitted_params, random_state=0)
+        fitted.input_shape_ = self.input_shape_
+        try:
+            _find_device(fitted.device)
+        except ValueError:
+            warnings.warn(
+                f"The device {fitted.device!r} on which {type(self).__name__} was "
+                "fitted is not available; it is loaded on the CPU.",
+                stacklevel=4,
+            )
+            fitted.device = "cpu"
+        net = fitted._make_net()
+        net.initialize()
+        _load(net.module_, weights)
+        return net
+
+
+class ReconstructionMixin:
+    """For detectors whose network draws a sample again as a normal one."""
+
+    def reconstruct(self, X):
+        """Draw each sample again as the network knows normal ones.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
+                of shape (n_samples, *sample_shape)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        reconstruction : ndarray of the shape of X
+            float64, dense.
+        """
+        return self._evaluate_shaped("reconstruct", X)  # type: ignore[attr-defined] # BaseDetector, beside which this stands
+
+
+def _shape(X: Any) -> tuple[int, ...]:
+    """Return the shape of anything array-like without letting it do more."""
+    return tuple(X.shape if hasattr(X, "shape") else np.asarray(X).shape)
+
+
+def _check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    """Return sizes as a tuple, or say that they are no whole numbers above zero."""
+    sizes = tuple(sizes)
+    if not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+        raise ValueError(f"{name} must hold whole numbers of at least 1, got {sizes}.")
+    return tuple(int(n) for n in sizes)
+
+
+def _find_device(device: str | torch.device) -> torch.device:
+    """Return a device that exists here, or say which do."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} is not available here. Use 'auto', 'cpu' or the name of "
+            "an accelerator of this machine."
+        ) from error
+    return found
+
+
+def _to_numpy(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.cpu().numpy().copy() for name, value in state.items()}
+
+
+def _load(module: torch.nn.Module, weights: dict[str, np.ndarray]) -> None:
+    module.load_state_dict(
+        {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+    )
