@@ -25,7 +25,13 @@ from .nn.module import DetectorModule
 from .training import DetectorNet
 from .training.progress import EpochProgressBar
 
-__all__ = ["BaseDetector", "Interval", "ReconstructionMixin", "StrOptions", "parameters"]
+__all__ = [
+    "BaseDetector",
+    "Interval",
+    "ReconstructionMixin",
+    "StrOptions",
+    "parameters",
+]
 
 # An infinite score is of no use to a metric; no finite one is larger than this.
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
@@ -64,8 +70,8 @@ _SHARED_PARAMETERS = """\
     sample_shape : array-like of int or None, default=None
         Shape that flat rows are given before they enter the network: ``(channels,
         height, width)`` for images or ``(channels, time, height, width)`` for clips. It
-        lets an image detector stand at the end of a Pipeline. None takes samples as they
-        come.
+        lets an image detector stand at the end of a Pipeline. None takes samples as
+        they come.
     device : str or torch.device, default="auto"
         Where the network trains and scores: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         ``"auto"`` is a CUDA device where there is one.
@@ -214,8 +220,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
-                of shape (n_samples, *sample_shape)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
+                array-like of shape (n_samples, *sample_shape)
             Rows, images (n, channels, height, width) or clips (n, channels, time,
             height, width). float32 in C order is used without a copy. Sparse rows are
             made dense batch by batch.
@@ -263,8 +269,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
-                of shape (n_samples, *sample_shape)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
+                array-like of shape (n_samples, *sample_shape)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -286,8 +292,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
-                of shape (n_samples, *sample_shape)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
+                array-like of shape (n_samples, *sample_shape)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -302,8 +308,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
-                of shape (n_samples, *sample_shape)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
+                array-like of shape (n_samples, *sample_shape)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -318,8 +324,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
-                of shape (n_samples, *sample_shape)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
+                array-like of shape (n_samples, *sample_shape)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -347,8 +353,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         wanted = self._wanted_shape(shape, reset=reset)
         if sparse.issparse(X) and wanted is not None and len(wanted) > 1:
             raise TypeError(
-                "Sparse data was passed for X, but images and clips must be dense. Give "
-                "OneHotEncoder sparse_output=False or ColumnTransformer "
+                "Sparse data was passed for X, but images and clips must be dense. "
+                "Give OneHotEncoder sparse_output=False or ColumnTransformer "
                 "sparse_threshold=0, or use X.toarray()."
             )
         options: dict[str, Any] = {
@@ -545,8 +551,8 @@ class ReconstructionMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or array-like \
-                of shape (n_samples, *sample_shape)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
+                array-like of shape (n_samples, *sample_shape)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -579,8 +585,8 @@ def _find_device(device: str | torch.device) -> torch.device:
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
-            f"device={device!r} is not available here. Use 'auto', 'cpu' or the name of "
-            "an accelerator of this machine."
+            f"device={device!r} is not available here. Use 'auto', 'cpu' or the name "
+            "of an accelerator of this machine."
         ) from error
     return found
 

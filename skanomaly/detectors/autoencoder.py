@@ -5,9 +5,9 @@ from numbers import Real
 
 from torch import Tensor
 
-from ..base import BaseDetector, Interval, ReconstructionMixin, parameters
-from ..nn import DetectorModule, make_decoder, make_encoder
-from ..nn.functional import squared_error, sum_per_sample
+from skanomaly.base import BaseDetector, Interval, ReconstructionMixin, parameters
+from skanomaly.nn import DetectorModule, make_decoder, make_encoder
+from skanomaly.nn.functional import squared_error, sum_per_sample
 
 
 class AutoencoderModule(DetectorModule):

@@ -6,9 +6,20 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
-from ..base import BaseDetector, Interval, ReconstructionMixin, StrOptions, parameters
-from ..nn import DetectorModule, make_decoder, make_encoder
-from ..nn.functional import gaussian_kl, gaussian_nll, squared_error, sum_per_sample
+from skanomaly.base import (
+    BaseDetector,
+    Interval,
+    ReconstructionMixin,
+    StrOptions,
+    parameters,
+)
+from skanomaly.nn import DetectorModule, make_decoder, make_encoder
+from skanomaly.nn.functional import (
+    gaussian_kl,
+    gaussian_nll,
+    squared_error,
+    sum_per_sample,
+)
 
 SCORE_METHODS = ("neg_elbo", "reconstruction_error", "reconstruction_probability")
 

@@ -11,6 +11,7 @@ video clip                ``(channels, time, height, width)``  strided 3-d convo
 A decoder mirrors the encoder of the same arguments.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -79,7 +80,7 @@ def make_encoder(
     convolution, _ = _CONVOLUTIONS[len(sample_shape)]
     maps = _feature_maps(sample_shape, hidden_sizes)
     layers: list[nn.Module] = []
-    for before, after in zip(maps, maps[1:], strict=False):
+    for before, after in itertools.pairwise(maps):
         layer = convolution(
             before[0], after[0], 3, stride=_strides(before, after), padding=1
         )
@@ -171,7 +172,7 @@ def _is_row(sample_shape: Sequence[int]) -> bool:
 def _dense(sizes: Sequence[int], activation: str) -> nn.Sequential:
     """Chain linear layers with the activation between them, none at the end."""
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
 

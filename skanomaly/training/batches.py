@@ -28,9 +28,9 @@ class BatchLoader:
     Parameters
     ----------
     dataset : skorch.dataset.Dataset or torch.utils.data.Subset of one
-        Its ``X`` is a float32 array of shape (n_samples, *sample_shape) or a CSR matrix.
-        Rows of an array are copied batch by batch, so it may be read-only or a memory
-        map; rows of a matrix are made dense batch by batch.
+        Its ``X`` is a float32 array of shape (n_samples, *sample_shape) or a CSR
+        matrix. Rows of an array are copied batch by batch, so it may be read-only or a
+        memory map; rows of a matrix are made dense batch by batch.
     batch_size : int
         Rows in a batch; the last one may have fewer and is never dropped.
     shuffle : bool, default=False
@@ -130,7 +130,9 @@ def _place(X: Any, device: torch.device) -> _TensorSamples | _HostSamples:
     return _TensorSamples(samples.to(device))
 
 
-def scored_batches(X: Any, device: str | torch.device) -> Iterator[tuple[slice, Tensor]]:
+def scored_batches(
+    X: Any, device: str | torch.device
+) -> Iterator[tuple[slice, Tensor]]:
     """Cut samples into batches of one fixed shape, the last one padded with zeros.
 
     Matrix products of different shapes differ in their last bits. With one shape, a

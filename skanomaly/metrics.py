@@ -1,0 +1,197 @@
+"""Judging scores by labels, whatever the coding of the labels.
+
+scikit-learn's detectors, and these, call outliers -1 and give them *low* scores;
+benchmarks mostly call them 1. With labels of the second coding ``scoring="roc_auc"``
+optimises the reverse and says nothing. `outlier_scorer` knows both.
+"""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import Interval, validate_params
+
+__all__ = ["is_outlier", "outlier_scorer", "precision_recall_f1_at"]
+
+
+def is_outlier(y, outlier_label=None):
+    """Tell from the labels which samples are outliers.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels.
+    outlier_label : int, str or None, default=None
+        The label of outliers. None recognises two codings: 1 and -1, where -1 is an
+        outlier, and 0 and 1, where 1 is one.
+
+    Returns
+    -------
+    is_outlier : ndarray of shape (n_samples,), dtype bool
+        True for outliers.
+
+    Raises
+    ------
+    ValueError
+        If the coding can't be told.
+
+    Examples
+    --------
+    >>> from skanomaly.metrics import is_outlier
+    >>> is_outlier([1, 1, -1])
+    array([False, False,  True])
+    >>> is_outlier([0, 0, 1])
+    array([False, False,  True])
+    >>> is_outlier(["smurf", "normal"], outlier_label="smurf")
+    array([ True, False])
+    """
+    y = column_or_1d(y)
+    if outlier_label is not None:
+        return y == outlier_label
+    labels = set(np.unique(y).tolist())
+    if -1 in labels and labels <= {-1, 1}:
+        return y == -1
+    if 0 in labels and labels <= {0, 1}:
+        return y == 1
+    raise ValueError(
+        "Outliers can be told by the labels where these are 1 and -1 (outlier) or 0 and "
+        f"1 (outlier); got {sorted(labels, key=str)[:5]}. Name the label of outliers by "
+        "outlier_label=."
+    )
+
+
+@validate_params(
+    {
+        "y_true": ["array-like"],
+        "scores": ["array-like"],
+        "contamination": [Interval(Real, 0, 1, closed="neither")],
+    },
+    prefer_skip_nested_validation=True,
+)
+def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None):
+    """Judge scores when a given share of the samples is called outliers.
+
+    This is the KDD protocol of the DAGMM paper: the threshold is a percentile of the
+    *test* scores, so what is judged is the ranking, not a threshold that a user could
+    have. For that see `predict`.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels, in any coding; see `is_outlier`.
+    scores : array-like of shape (n_samples,)
+        From `score_samples` or `decision_function`: the lower, the more abnormal.
+    contamination : float
+        The share called outliers, in (0, 1). Samples whose score equals the threshold
+        are called outliers, so with ties it may be more.
+    outlier_label : int, str or None, default=None
+        As for `is_outlier`.
+
+    Returns
+    -------
+    precision, recall, f1 : float
+        Of the outliers, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or if the labels' coding can't be told.
+
+    References
+    ----------
+    .. [1] B. Zong et al., "Deep Autoencoding Gaussian Mixture Model for Unsupervised
+       Anomaly Detection", ICLR 2018, section 4.4.
+
+    Examples
+    --------
+    >>> from skanomaly.metrics import precision_recall_f1_at
+    >>> precision_recall_f1_at([1, 1, 1, -1, -1], [5, 4, 1, 2, 3], 0.4)
+    (0.5, 0.5, 0.5)
+    """
+    truth = is_outlier(y_true, outlier_label)
+    scores = column_or_1d(scores)
+    check_consistent_length(truth, scores)
+    # The nearest score, not a value between two: exactly the share where no ties are.
+    threshold = np.quantile(scores, contamination, method="inverted_cdf")
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, scores <= threshold, average="binary", zero_division=0.0
+    )
+    return float(precision), float(recall), float(f1)
+
+
+def outlier_scorer(
+    metric, *, outlier_label=None, response_method="score_samples", **kwargs
+):
+    """Make a scorer for outlier detectors, for labels in any coding.
+
+    Parameters
+    ----------
+    metric : callable
+        Called as ``metric(is_outlier, abnormality, **kwargs)``, the higher the better:
+        `sklearn.metrics.roc_auc_score`, `average_precision_score`, `f1_score`, ...
+    outlier_label : int, str or None, default=None
+        As for `is_outlier`.
+    response_method : {"score_samples", "decision_function", "predict"}, \
+            default="score_samples"
+        What the estimator is asked for. Scores are given to `metric` with the sign
+        flipped, so that outliers are high; predictions as booleans, True for outliers.
+    **kwargs : dict
+        More arguments for `metric`.
+
+    Returns
+    -------
+    scorer : callable
+        For ``scoring=`` of GridSearchCV, cross_validate and the like.
+
+    Raises
+    ------
+    ValueError
+        If `response_method` is none of the three.
+
+    See Also
+    --------
+    skanomaly.model_selection.NoveltySplit : Keeps outliers out of training.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from sklearn.metrics import roc_auc_score
+    >>> from skanomaly.metrics import outlier_scorer
+    >>> X, y = [[0.0], [0.1], [0.2], [9.0]], [0, 0, 0, 1]
+    >>> forest = IsolationForest(random_state=0).fit(X)
+    >>> outlier_scorer(roc_auc_score)(forest, X, y)
+    1.0
+    """
+    if response_method not in _RESPONSES:
+        raise ValueError(
+            f"response_method must be one of {_RESPONSES}, got {response_method!r}."
+        )
+    return _OutlierScorer(metric, outlier_label, response_method, kwargs)
+
+
+_RESPONSES = ("score_samples", "decision_function", "predict")
+
+
+class _OutlierScorer:
+    """A scorer that can be pickled and printed."""
+
+    def __init__(self, metric, outlier_label, response_method, kwargs):
+        self.metric = metric
+        self.outlier_label = outlier_label
+        self.response_method = response_method
+        self.kwargs = kwargs
+
+    def __call__(self, estimator, X, y):
+        truth = is_outlier(y, self.outlier_label)
+        response = getattr(estimator, self.response_method)(X)
+        if self.response_method == "predict":
+            return self.metric(truth, response == -1, **self.kwargs)
+        return self.metric(truth, -response, **self.kwargs)
+
+    def __repr__(self):
+        return (
+            f"outlier_scorer({self.metric.__name__}, "
+            f"outlier_label={self.outlier_label!r}, "
+            f"response_method={self.response_method!r})"
+        )
