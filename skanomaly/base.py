@@ -40,10 +40,11 @@ _LARGEST_DEFAULT_CODE = 16
 _NOT_OF_THE_MODULE = {"net_params", "random_state", "verbose", "warm_start"}
 
 _SHARED_PARAMETERS = """\
-    hidden_sizes : array-like of int, default=(128, 64)
+    hidden_sizes : array-like of int or None, default=None
         Width of each hidden layer of the encoder, from the input to the code; the
         decoder mirrors it. Units for rows of a table, channels for images and clips,
-        where each layer also halves the sides that are 4 or longer.
+        where each layer also halves the sides that are 4 or longer. None takes
+        (128, 64) for rows and (16, 32, 64) for images and clips.
     latent_size : int or None, default=None
         Length of the code. None takes half as many numbers as a sample has, 16 at the
         most.
@@ -110,7 +111,7 @@ _SHARED_ATTRIBUTES = """\
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
-def parameters(cls):
+def parameters(detector_class):
     """Make the annotated fields of a detector its constructor's parameters.
 
     The signature is real, so that ``get_params``, ``clone``, the repr and GridSearchCV
@@ -119,12 +120,12 @@ def parameters(cls):
 
     Parameters
     ----------
-    cls : type
+    detector_class : type
         A subclass of `BaseDetector`.
 
     Returns
     -------
-    cls : type
+    detector_class : type
         The same class with a constructor.
 
     Examples
@@ -137,11 +138,12 @@ def parameters(cls):
     >>> Wide(max_epochs=3).get_params()["hidden_sizes"]
     (512, 256)
     """
-    if cls.__doc__ is not None:
-        cls.__doc__ = (
-            cls.__doc__.replace("    {shared_parameters}\n", _SHARED_PARAMETERS)
-        ).replace("    {shared_attributes}\n", _SHARED_ATTRIBUTES)
-    return dataclass(kw_only=True, eq=False, repr=False)(cls)
+    doc = detector_class.__doc__
+    if doc is not None:
+        doc = doc.replace("    {shared_parameters}\n", _SHARED_PARAMETERS)
+        doc = doc.replace("    {shared_attributes}\n", _SHARED_ATTRIBUTES)
+        detector_class.__doc__ = doc
+    return dataclass(kw_only=True, eq=False, repr=False)(detector_class)
 
 
 @parameters
@@ -163,9 +165,33 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     See Also
     --------
     skanomaly.nn.DetectorModule : What the network must know.
+
+    Examples
+    --------
+    A detector of one's own is a module and the way to build it:
+
+    >>> import torch
+    >>> from skanomaly.base import BaseDetector, parameters
+    >>> from skanomaly.nn import DetectorModule
+    >>> class Centre(DetectorModule):
+    ...     def __init__(self, input_shape):
+    ...         super().__init__()
+    ...         self.centre = torch.nn.Parameter(torch.zeros(input_shape))
+    ...     def losses(self, x):
+    ...         yield self.score(x).mean()
+    ...     def anomaly_map(self, x):
+    ...         return (x - self.centre).square()
+    ...     def score(self, x):
+    ...         return self.anomaly_map(x).flatten(1).sum(1)
+    >>> @parameters
+    ... class CentreDistance(BaseDetector):
+    ...     def _make_module(self, input_shape):
+    ...         return Centre(input_shape)
+    >>> CentreDistance(learning_rate=0.1).fit([[1.0], [1.0], [1.0]]).predict([[9.0]])
+    array([-1])
     """
 
-    hidden_sizes: Any = (128, 64)
+    hidden_sizes: Any = None
     latent_size: int | None = None
     activation: str = "tanh"
     max_epochs: int = 100
@@ -183,7 +209,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     verbose: int = 0
 
     _parameter_constraints = {
-        "hidden_sizes": ["array-like"],
+        "hidden_sizes": ["array-like", None],
         "latent_size": [Interval(Integral, 1, None, closed="left"), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -243,24 +269,32 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             If interrupted before the first epoch was over. Later, the detector is kept
             as far as it is trained, with its threshold, and a warning says so.
         """
-        before = dict(vars(self))
-        weights = None
+        before = dict(self.__dict__)
+        goes_on = self.warm_start and "net_" in before
+        weights = _to_numpy(before["net_"].module_.state_dict()) if goes_on else {}
         try:
             X = self._validate(X, reset=True)
-            if self.warm_start and "net_" in before:
-                net = self.net_
-                weights = _to_numpy(net.module_.state_dict())
+            if goes_on:
+                net = before["net_"]
+                if self.input_shape_ != before["input_shape_"]:
+                    raise ValueError(
+                        "With warm_start=True training goes on with samples of shape "
+                        f"{before['input_shape_']}, got {self.input_shape_}."
+                    )
                 net.set_params(**self._net_options(net.seed))
             else:
                 net = self._make_net()
                 net.initialize()
+                self._keep_module_parameters()
+                self.history_ = []
+            n_epochs_before = len(net.history)
             self._train(net, X)
-            self._finish(net, X)
+            self._finish(net, net.history[n_epochs_before:], X)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            if weights is not None:
-                _load(self.net_.module_, weights)
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            if goes_on:
+                self.net_ = self._restore_net(weights)
             raise
         return self
 
@@ -276,7 +310,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            float64; the lower, the more abnormal. A sample's score is the same to the
+            The lower, the more abnormal; float64. A sample's score is the same to the
             bit whatever else is scored with it.
 
         Raises
@@ -331,8 +365,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         anomaly_map : ndarray of the shape of X
-            float64, how much each feature, pixel or voxel adds to the sample's
-            abnormality: the higher, the more abnormal.
+            How much each feature, pixel or voxel adds to the sample's abnormality: the
+            higher, the more abnormal; float64.
         """
         return self._evaluate_shaped("anomaly_map", X)
 
@@ -347,7 +381,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     def _validate(self, X, *, reset: bool):
         """Return float32 samples as the network takes them, or say what is wrong."""
         if reset:
-            _check_sizes("hidden_sizes", self.hidden_sizes)
+            if self.hidden_sizes is not None:
+                _check_sizes("hidden_sizes", self.hidden_sizes)
             _find_device(self.device)
         shape = _shape(X)
         wanted = self._wanted_shape(shape, reset=reset)
@@ -452,15 +487,15 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             "callbacks": [*own, *callbacks],
         }
 
-    def _finish(self, net: DetectorNet, X) -> None:
+    def _finish(self, net: DetectorNet, epochs: list[dict[str, Any]], X) -> None:
         """Keep what training gave, and set the threshold."""
-        finished = [row for row in net.history if "train_loss" in row]
+        finished = [epoch for epoch in epochs if "train_loss" in epoch]
         if net.interrupted_:
             if not finished:
                 raise KeyboardInterrupt
             warnings.warn(
-                f"Training was interrupted in epoch {len(finished) + 1} of "
-                f"{net.max_epochs}; {type(self).__name__} is fitted as far as it got.",
+                f"Training was interrupted after {len(finished)} of {net.max_epochs} "
+                f"epochs; {type(self).__name__} is fitted as far as it got.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -471,20 +506,12 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
                 f"(now {self.learning_rate:g})."
             )
         self.net_ = net
-        self.history_ = [
-            {
-                name: value if isinstance(value, int) else float(value)
-                for name, value in row.items()
-                if name == "epoch" or name == "dur" or name.endswith("_loss")
-            }
-            for row in finished
+        self.history_ = self.history_ + [
+            {"epoch": number, "dur": epoch["dur"]}
+            | {name: float(v) for name, v in epoch.items() if name.endswith("_loss")}
+            for number, epoch in enumerate(finished, len(self.history_) + 1)
         ]
-        self.n_iter_ = len(finished)
-        self._fitted_params = {
-            name: value
-            for name, value in self.get_params(deep=False).items()
-            if name not in _NOT_OF_THE_MODULE
-        }
+        self.n_iter_ = len(self.history_)
         scores = self._score_samples(X)
         self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
 
@@ -500,6 +527,12 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         values = self.net_.evaluate(method, self._validate(X, reset=False))
         return values.reshape(_shape(X))
 
+    def _resolve_hidden_sizes(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return `hidden_sizes`, or the default for samples of this shape."""
+        if self.hidden_sizes is not None:
+            return tuple(int(n) for n in self.hidden_sizes)
+        return (128, 64) if len(input_shape) == 1 else (16, 32, 64)
+
     def _resolve_latent_size(self, input_shape: tuple[int, ...]) -> int:
         """Return `latent_size`, or the default for samples of this shape."""
         if self.latent_size is not None:
@@ -507,6 +540,14 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         return max(1, min(_LARGEST_DEFAULT_CODE, math.prod(input_shape) // 2))
 
     # -- persistence -------------------------------------------------------------------
+
+    def _keep_module_parameters(self) -> None:
+        """Remember from which parameters the network was built."""
+        self._module_parameters = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_OF_THE_MODULE
+        }
 
     def __getstate__(self):
         """Return parameters and arrays; no object of torch or skorch is pickled."""
@@ -526,7 +567,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _restore_net(self, weights: dict[str, np.ndarray]) -> DetectorNet:
         # The parameters may have been set anew since the fit: build from those of then.
-        fitted = type(self)(**self._fitted_params, random_state=0)
+        fitted = type(self)(**self._module_parameters, random_state=0)
         fitted.input_shape_ = self.input_shape_
         try:
             _find_device(fitted.device)
@@ -544,7 +585,17 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
 
 class ReconstructionMixin:
-    """For detectors whose network draws a sample again as a normal one."""
+    """For detectors whose network draws a sample again as a normal one.
+
+    The module has a method ``reconstruct``.
+
+    Examples
+    --------
+    >>> from skanomaly import Autoencoder
+    >>> from skanomaly.base import ReconstructionMixin
+    >>> issubclass(Autoencoder, ReconstructionMixin)
+    True
+    """
 
     def reconstruct(self, X):
         """Draw each sample again as the network knows normal ones.
@@ -558,7 +609,7 @@ class ReconstructionMixin:
         Returns
         -------
         reconstruction : ndarray of the shape of X
-            float64, dense.
+            Dense, float64.
         """
         return self._evaluate_shaped("reconstruct", X)  # type: ignore[attr-defined] # BaseDetector, beside which this stands
 
@@ -571,7 +622,7 @@ def _shape(X: Any) -> tuple[int, ...]:
 def _check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
     """Return sizes as a tuple, or say that they are no whole numbers above zero."""
     sizes = tuple(sizes)
-    if not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+    if not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
         raise ValueError(f"{name} must hold whole numbers of at least 1, got {sizes}.")
     return tuple(int(n) for n in sizes)
 

@@ -55,9 +55,9 @@ def is_outlier(y, outlier_label=None):
     if 0 in labels and labels <= {0, 1}:
         return y == 1
     raise ValueError(
-        "Outliers can be told by the labels where these are 1 and -1 (outlier) or 0 and "
-        f"1 (outlier); got {sorted(labels, key=str)[:5]}. Name the label of outliers by "
-        "outlier_label=."
+        "Outliers can be told by the labels where these are 1 and -1 (outlier) or 0 "
+        f"and 1 (outlier); got {sorted(labels, key=str)[:5]}. Name the label of "
+        "outliers by outlier_label=."
     )
 
 

@@ -179,7 +179,7 @@ class Autoencoder(ReconstructionMixin, BaseDetector):
     def _make_module(self, input_shape):
         return AutoencoderModule(
             input_shape,
-            self.hidden_sizes,
+            self._resolve_hidden_sizes(input_shape),
             self._resolve_latent_size(input_shape),
             self.activation,
             sparsity_weight=self.sparsity_weight,

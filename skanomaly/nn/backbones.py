@@ -1,12 +1,12 @@
 """Encoders and decoders, chosen by the shape of a sample.
 
-========================  ==================================  =======================
-sample                    shape                               network
-========================  ==================================  =======================
-row of a table            ``(n_features,)``                   dense
-image                     ``(channels, height, width)``       strided convolutions
-video clip                ``(channels, time, height, width)``  strided 3-d convolutions
-========================  ==================================  =======================
+==============  ===================================  ========================
+sample          shape                                network
+==============  ===================================  ========================
+row of a table  ``(n_features,)``                    dense
+image           ``(channels, height, width)``        strided convolutions
+video clip      ``(channels, time, height, width)``  strided 3-d convolutions
+==============  ===================================  ========================
 
 A decoder mirrors the encoder of the same arguments.
 """
@@ -14,6 +14,7 @@ A decoder mirrors the encoder of the same arguments.
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -27,7 +28,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
 }
 
-_CONVOLUTIONS = {
+_CONVOLUTIONS: dict[int, tuple[Any, Any]] = {
     3: (nn.Conv2d, nn.ConvTranspose2d),
     4: (nn.Conv3d, nn.ConvTranspose3d),
 }
@@ -95,8 +96,6 @@ def make_decoder(
     hidden_sizes: Sequence[int],
     in_size: int,
     activation: str = "relu",
-    *,
-    out_channels: int | None = None,
 ) -> nn.Sequential:
     """Build the mirror of `make_encoder`: a network from vectors to samples.
 
@@ -113,14 +112,11 @@ def make_decoder(
         Length of a sample's code.
     activation : str, default="relu"
         A name in `ACTIVATIONS`, put after every hidden layer.
-    out_channels : int or None, default=None
-        First axis of the samples that come out; None takes that of `sample_shape`.
-        Twice as many are asked for where a decoder gives a mean and a variance.
 
     Returns
     -------
     decoder : torch.nn.Sequential
-        Maps (n_samples, in_size) to (n_samples, out_channels, *sample_shape[1:]).
+        Maps (n_samples, in_size) to (n_samples, *sample_shape).
 
     Raises
     ------
@@ -134,9 +130,8 @@ def make_decoder(
     >>> make_decoder((1, 9, 7), (16, 32), 8)(torch.zeros(5, 8)).shape
     torch.Size([5, 1, 9, 7])
     """
-    out_channels = sample_shape[0] if out_channels is None else out_channels
     if _is_row(sample_shape):
-        return _dense([in_size, *reversed(hidden_sizes), out_channels], activation)
+        return _dense([in_size, *reversed(hidden_sizes), *sample_shape], activation)
     _, transposed = _CONVOLUTIONS[len(sample_shape)]
     maps = _feature_maps(sample_shape, hidden_sizes)
     layers: list[nn.Module] = [
@@ -150,9 +145,8 @@ def make_decoder(
             n - ((m - 1) * stride + 1)
             for n, m, stride in zip(large[1:], small[1:], strides, strict=True)
         )
-        channels = out_channels if large is maps[0] else large[0]
         layer = transposed(
-            small[0], channels, 3, stride=strides, padding=1, output_padding=missing
+            small[0], large[0], 3, stride=strides, padding=1, output_padding=missing
         )
         layers += [ACTIVATIONS[activation](), layer]
     return nn.Sequential(*layers)

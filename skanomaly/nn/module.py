@@ -49,6 +49,9 @@ class DetectorModule(nn.Module, ABC):
     players: ClassVar[tuple[str, ...]] = ()
     generator: torch.Generator | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+
     @abstractmethod
     def losses(self, x: Tensor) -> Iterator[Tensor]:
         """Yield one loss a player, in the order of `players`.

@@ -34,14 +34,24 @@ class DetectorNet(NeuralNet):
         Returns the `DetectorModule`; called without arguments.
     seed : int, default=0
         Decides the first weights, the order of the rows and the noise.
+    criterion : class, default=torch.nn.Identity
+        Not used: the module knows its losses.
     optimizer : class, default=torch.optim.Adam
         Made once for each player, as ``<player>_optimizer_``.
         ``optimizer__<name>`` holds for all of them, ``<player>_optimizer__<name>`` for
         one.
+    lr : float, default=1e-3
+        Learning rate of all optimisers.
+    iterator_train, iterator_valid : class, default=BatchLoader
+        How batches are made.
+    iterator_train__shuffle : bool, default=True
+        Whether each epoch takes the samples in a new order.
     train_split : callable or None, default=None
         How a part is held out for validation; None trains on everything.
+    verbose : int, default=0
+        Whether skorch prints.
     **kwargs
-        As for `skorch.NeuralNet`. The criterion is not used.
+        As for `skorch.NeuralNet`.
 
     Examples
     --------
@@ -62,7 +72,7 @@ class DetectorNet(NeuralNet):
         module,
         *,
         seed=0,
-        criterion=None,
+        criterion=nn.Identity,
         optimizer=torch.optim.Adam,
         lr=1e-3,
         iterator_train=BatchLoader,
@@ -116,16 +126,6 @@ class DetectorNet(NeuralNet):
         self.order_generator_ = torch.Generator().manual_seed(int(order))
         return self
 
-    def initialize_criterion(self):
-        """Do nothing: the module knows its losses.
-
-        Returns
-        -------
-        net : DetectorNet
-            Itself.
-        """
-        return self
-
     def initialize_optimizer(self):
         """Make one optimiser a player.
 
@@ -158,6 +158,25 @@ class DetectorNet(NeuralNet):
         if self.optimizer in _FUSED:
             options.setdefault("fused", not options.get("foreach", False))
         return self.optimizer(*groups, **options)
+
+    def set_params(self, **kwargs):
+        """Set parameters, callbacks among them, as skorch does.
+
+        Parameters
+        ----------
+        **kwargs : dict
+            Parameters by name.
+
+        Returns
+        -------
+        net : DetectorNet
+            Itself.
+        """
+        super().set_params(**kwargs)
+        if self.initialized_ and "callbacks" in kwargs:
+            # skorch makes the callbacks before it has looked at the new ones.
+            self.initialize_callbacks()
+        return self
 
     def torch_compile(self, module, name):
         """Compile the sub-networks in place; the losses run between them.
@@ -317,6 +336,7 @@ class DetectorNet(NeuralNet):
                 for name in names:
                     self.history.record_batch(f"{prefix}_{name}", step[name].item())
                 self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
+                step.setdefault("y_pred", None)  # not known after training steps
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         values = torch.stack(losses).reshape(-1, len(names)).double().cpu().numpy()
         self._check_finite(values, prefix)

@@ -1,0 +1,24 @@
+"""What every test runs under."""
+
+import os
+
+# Without it scikit-learn skips its check of array API input; it is read at import.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+import pytest
+import torch
+
+# The networks here are small: a second thread only waits, and workers run side by side.
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip, with the reason, what this machine has not."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+    if "SKANOMALY_DATA" not in os.environ:
+        for item in items:
+            if "data" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="SKANOMALY_DATA is not set"))
