@@ -1,4 +1,4 @@
-"""KDD Cup 1999: rows of a table through a Pipeline into a detector, judged as published.
+"""KDD Cup 1999: a table through a Pipeline into a detector, judged as published.
 
     python examples/kddcup99.py --protocol dagmm --seeds 10
     python examples/kddcup99.py --protocol intrusion --detector Autoencoder
@@ -82,8 +82,13 @@ class Entry:
 def make_entries(detectors, epochs, n_distinct, n_all):
     """Pair detectors and preparations; both preparations get as many steps."""
     batch_size = 256 if n_distinct > 10_000 else 32
-    steps = dict(max_epochs=epochs, batch_size=batch_size, contamination=CONTAMINATION)
-    on_all_rows = dict(steps, max_epochs=max(1, round(epochs * n_distinct / n_all)))
+    steps = {
+        "max_epochs": epochs,
+        "batch_size": batch_size,
+        "contamination": CONTAMINATION,
+    }
+    epochs_on_all = max(1, round(epochs * n_distinct / n_all))
+    on_all_rows = steps | {"max_epochs": epochs_on_all}
     forest = IsolationForest(contamination=CONTAMINATION)
     entries = []
     for name in detectors:

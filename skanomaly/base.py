@@ -94,7 +94,7 @@ _SHARED_ATTRIBUTES = """\
         quantile of the training samples' scores.
     n_features_in_ : int
         Number of values in a sample seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen during `fit`; only for frames whose column names are
         all strings.
     input_shape_ : tuple of int
@@ -247,7 +247,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, *sample_shape)
+                array-like of shape (n_samples, ...)
             Rows, images (n, channels, height, width) or clips (n, channels, time,
             height, width). float32 in C order is used without a copy. Sparse rows are
             made dense batch by batch.
@@ -304,7 +304,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, *sample_shape)
+                array-like of shape (n_samples, ...)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -327,7 +327,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, *sample_shape)
+                array-like of shape (n_samples, ...)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -343,7 +343,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, *sample_shape)
+                array-like of shape (n_samples, ...)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -359,7 +359,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, *sample_shape)
+                array-like of shape (n_samples, ...)
             Samples of the shape seen in `fit`.
 
         Returns
@@ -603,7 +603,7 @@ class ReconstructionMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, *sample_shape)
+                array-like of shape (n_samples, ...)
             Samples of the shape seen in `fit`.
 
         Returns

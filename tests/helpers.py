@@ -29,7 +29,7 @@ def own_fields(cls):
 
 
 def variants():
-    """List detectors in other ways than their defaults: each option of each parameter."""
+    """List detectors unlike their defaults: each option of each parameter."""
     found = []
     for cls in all_detectors():
         found += [cls(**QUICK), cls(**QUICK, early_stopping=True)]

@@ -413,7 +413,7 @@ def test_samples_unlike_those_fitted(Detector, kind):
         with pytest.raises(ValueError, match="fitted with samples of shape"):
             detector.predict(make_samples(other))
     for bad in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             detector.predict(np.full_like(make_samples(kind), bad))
 
 
@@ -435,7 +435,7 @@ def test_diverging_training_raises_with_advice(Detector):
     detector.set_params(
         learning_rate=1e30, net_params={"optimizer": torch.optim.SGD}, max_epochs=20
     )
-    with pytest.raises(ValueError, match="Scale the features.*or lower learning_rate"):
+    with pytest.raises(ValueError, match=r"Scale the features.*or lower learning_rate"):
         detector.fit(X)
     assert np.array_equal(detector.score_samples(X), scores)
 

@@ -51,7 +51,7 @@ class AutoencoderModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Yields
@@ -71,7 +71,7 @@ class AutoencoderModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -86,7 +86,7 @@ class AutoencoderModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -101,7 +101,7 @@ class AutoencoderModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns

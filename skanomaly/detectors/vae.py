@@ -81,7 +81,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -102,7 +102,7 @@ class VAEModule(DetectorModule):
 
         Returns
         -------
-        mean : Tensor of shape (n_samples, *sample_shape)
+        mean : Tensor of shape (n_samples, ...)
             Of the Gaussian p(x | z).
         log_variance : Tensor of shape sample_shape
             The same for all codes, clamped.
@@ -114,7 +114,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Yields
@@ -132,7 +132,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -148,7 +148,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -168,7 +168,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -186,7 +186,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -204,7 +204,7 @@ class VAEModule(DetectorModule):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns

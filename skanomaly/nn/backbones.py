@@ -62,7 +62,7 @@ def make_encoder(
     Returns
     -------
     encoder : torch.nn.Sequential
-        Maps (n_samples, *sample_shape) to (n_samples, out_size).
+        Maps (n_samples, ...) to (n_samples, out_size).
 
     Raises
     ------
@@ -116,7 +116,7 @@ def make_decoder(
     Returns
     -------
     decoder : torch.nn.Sequential
-        Maps (n_samples, in_size) to (n_samples, *sample_shape).
+        Maps (n_samples, in_size) to (n_samples, ...).
 
     Raises
     ------

@@ -61,7 +61,7 @@ class DetectorModule(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Yields
@@ -78,7 +78,7 @@ class DetectorModule(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
@@ -93,12 +93,12 @@ class DetectorModule(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns
         -------
-        anomaly_map : Tensor of shape (n_samples, *sample_shape)
+        anomaly_map : Tensor of shape (n_samples, ...)
             The higher, the more abnormal.
         """
 
@@ -107,7 +107,7 @@ class DetectorModule(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch of samples that were not trained on.
 
         Returns
@@ -122,7 +122,7 @@ class DetectorModule(nn.Module, ABC):
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, *sample_shape)
+        x : Tensor of shape (n_samples, ...)
             A batch.
 
         Returns

@@ -28,7 +28,7 @@ class BatchLoader:
     Parameters
     ----------
     dataset : skorch.dataset.Dataset or torch.utils.data.Subset of one
-        Its ``X`` is a float32 array of shape (n_samples, *sample_shape) or a CSR
+        Its ``X`` is a float32 array of shape (n_samples, ...) or a CSR
         matrix. Rows of an array are copied batch by batch, so it may be read-only or a
         memory map; rows of a matrix are made dense batch by batch.
     batch_size : int
@@ -42,7 +42,7 @@ class BatchLoader:
 
     Yields
     ------
-    x : Tensor of shape (batch_size, *sample_shape)
+    x : Tensor of shape (batch_size, ...)
         A fresh copy of the rows.
     y : None
         No detector looks at labels.
@@ -140,7 +140,7 @@ def scored_batches(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, *sample_shape) or CSR matrix
+    X : ndarray of shape (n_samples, ...) or CSR matrix
         The samples, float32.
     device : str or torch.device
         Where the batches are wanted.
@@ -149,7 +149,7 @@ def scored_batches(
     ------
     rows : slice
         Which samples of `X` are in the batch; the rest of the batch is padding.
-    x : Tensor of shape (batch_size, *sample_shape)
+    x : Tensor of shape (batch_size, ...)
         The same shape for every batch of every `X` with this sample shape.
 
     Examples

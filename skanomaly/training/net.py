@@ -227,7 +227,7 @@ class DetectorNet(NeuralNet):
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, *sample_shape) or CSR matrix
+        X : ndarray of shape (n_samples, ...) or CSR matrix
             Float32 samples.
         y : None
             Not used.
@@ -250,7 +250,7 @@ class DetectorNet(NeuralNet):
 
         Parameters
         ----------
-        X : ndarray of shape (n_samples, *sample_shape) or CSR matrix
+        X : ndarray of shape (n_samples, ...) or CSR matrix
             Float32 samples.
         y : None
             Not used.
@@ -472,7 +472,7 @@ class DetectorNet(NeuralNet):
         ----------
         method : str
             Name of a method that takes and returns a batch, such as ``"score"``.
-        X : ndarray of shape (n_samples, *sample_shape) or CSR matrix
+        X : ndarray of shape (n_samples, ...) or CSR matrix
             Float32 samples.
 
         Returns
