@@ -11,15 +11,16 @@ __version__ = "0.1.0.dev0"
 # Where each public name lives; PEP 562 imports it when it is asked for.
 _HOMES = {
     "Autoencoder": ".detectors",
+    "MemAE": ".detectors",
     "VAE": ".detectors",
     "make_tabular_pipeline": ".preprocessing",
 }
-_MODULES = ("datasets", "metrics", "model_selection", "preprocessing")
+_MODULES = ("datasets", "metrics", "model_selection", "preprocessing", "video")
 
-__all__ = ["VAE", "Autoencoder", "make_tabular_pipeline"]
+__all__ = ["VAE", "Autoencoder", "MemAE", "make_tabular_pipeline"]
 
 if TYPE_CHECKING:
-    from .detectors import VAE, Autoencoder
+    from .detectors import VAE, Autoencoder, MemAE
     from .preprocessing import make_tabular_pipeline
 
 

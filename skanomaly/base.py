@@ -494,7 +494,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             if not finished:
                 raise KeyboardInterrupt
             warnings.warn(
-                f"Training was interrupted after {len(finished)} of {net.max_epochs} "
+                f"Training was interrupted after {len(finished)} of {self.max_epochs} "
                 f"epochs; {type(self).__name__} is fitted as far as it got.",
                 ConvergenceWarning,
                 stacklevel=3,

@@ -11,11 +11,12 @@ from numpydoc.validate import validate
 
 import skanomaly
 
-TOOLKIT = ("datasets", "metrics", "model_selection", "preprocessing")
+TOOLKIT = ("datasets", "metrics", "model_selection", "preprocessing", "video")
 INNER = (
     "base",
     "nn.backbones",
     "nn.functional",
+    "nn.memory",
     "nn.module",
     "training.batches",
     "training.net",

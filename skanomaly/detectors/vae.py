@@ -252,10 +252,10 @@ class VAE(ReconstructionMixin, BaseDetector):
 
     Notes
     -----
-    In [3]_ the decoder gives a variance for each sample. Then a code can excuse an
-    outlier by a large variance: on KDD Cup 1999 the ranking came out near chance in our
-    runs. Here a feature has one variance for all samples. Its logarithm is clamped to
-    [-6, 6], so that a feature which never changed in training can't outweigh the rest.
+    In [3]_ the decoder gives a variance for each code, and so can excuse what it draws
+    badly: the user guide has figures. Here a feature has one variance for all samples.
+    Its logarithm is clamped to [-6, 6], so that a feature which never changed in
+    training can't outweigh the rest.
 
     References
     ----------

@@ -39,10 +39,10 @@ _SHORTEST_HALVED = 4
 def make_encoder(
     sample_shape: Sequence[int],
     hidden_sizes: Sequence[int],
-    out_size: int,
+    out_size: int | None,
     activation: str = "relu",
 ) -> nn.Sequential:
-    """Build a network from samples to vectors.
+    """Build a network from samples to codes.
 
     The output layer is linear.
 
@@ -54,15 +54,16 @@ def make_encoder(
     hidden_sizes : sequence of int
         Units of the hidden layers of a dense network, or channels of the strided
         convolutions, from the input to the code.
-    out_size : int
-        Length of a sample's output vector.
+    out_size : int or None
+        Length of a sample's code. None ends with the last feature map of an image or a
+        clip; rows need a length.
     activation : str, default="relu"
         A name in `ACTIVATIONS`, put after every hidden layer.
 
     Returns
     -------
     encoder : torch.nn.Sequential
-        Maps (n_samples, ...) to (n_samples, out_size).
+        Maps (n_samples, ...) to (n_samples, out_size), or to feature maps.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def make_encoder(
     torch.Size([5, 8])
     """
     if _is_row(sample_shape):
-        return _dense([*sample_shape, *hidden_sizes, out_size], activation)
+        return _dense(activation, *sample_shape, *hidden_sizes, out_size)
     convolution, _ = _CONVOLUTIONS[len(sample_shape)]
     maps = _feature_maps(sample_shape, hidden_sizes)
     layers: list[nn.Module] = []
@@ -86,6 +87,8 @@ def make_encoder(
             before[0], after[0], 3, stride=_strides(before, after), padding=1
         )
         layers += [layer, ACTIVATIONS[activation]()]
+    if out_size is None:
+        return nn.Sequential(*layers[:-1])
     return nn.Sequential(
         *layers, nn.Flatten(), nn.Linear(math.prod(maps[-1]), out_size)
     )
@@ -94,10 +97,10 @@ def make_encoder(
 def make_decoder(
     sample_shape: Sequence[int],
     hidden_sizes: Sequence[int],
-    in_size: int,
+    in_size: int | None,
     activation: str = "relu",
 ) -> nn.Sequential:
-    """Build the mirror of `make_encoder`: a network from vectors to samples.
+    """Build the mirror of `make_encoder`: a network from codes to samples.
 
     The output layer is linear.
 
@@ -108,15 +111,15 @@ def make_decoder(
     hidden_sizes : sequence of int
         As given to the encoder: from the input to the code. The decoder runs through
         them backwards.
-    in_size : int
-        Length of a sample's code.
+    in_size : int or None
+        Length of a sample's code; None for feature maps.
     activation : str, default="relu"
         A name in `ACTIVATIONS`, put after every hidden layer.
 
     Returns
     -------
     decoder : torch.nn.Sequential
-        Maps (n_samples, in_size) to (n_samples, ...).
+        Maps (n_samples, in_size), or feature maps, to (n_samples, ...).
 
     Raises
     ------
@@ -131,13 +134,13 @@ def make_decoder(
     torch.Size([5, 1, 9, 7])
     """
     if _is_row(sample_shape):
-        return _dense([in_size, *reversed(hidden_sizes), *sample_shape], activation)
+        return _dense(activation, in_size, *reversed(hidden_sizes), *sample_shape)
     _, transposed = _CONVOLUTIONS[len(sample_shape)]
     maps = _feature_maps(sample_shape, hidden_sizes)
-    layers: list[nn.Module] = [
-        nn.Linear(in_size, math.prod(maps[-1])),
-        nn.Unflatten(1, maps[-1]),
-    ]
+    layers: list[nn.Module] = []
+    if in_size is not None:
+        size = math.prod(maps[-1])
+        layers += [nn.Linear(in_size, size), nn.Unflatten(1, maps[-1])]
     for small, large in zip(maps[:0:-1], maps[-2::-1], strict=True):
         strides = _strides(large, small)
         # A strided convolution maps two sizes to one; the padding picks the right one.
@@ -148,7 +151,9 @@ def make_decoder(
         layer = transposed(
             small[0], large[0], 3, stride=strides, padding=1, output_padding=missing
         )
-        layers += [ACTIVATIONS[activation](), layer]
+        if layers:  # a code that is a feature map comes as the encoder left it
+            layers.append(ACTIVATIONS[activation]())
+        layers.append(layer)
     return nn.Sequential(*layers)
 
 
@@ -163,7 +168,7 @@ def _is_row(sample_shape: Sequence[int]) -> bool:
     return len(sample_shape) == 1
 
 
-def _dense(sizes: Sequence[int], activation: str) -> nn.Sequential:
+def _dense(activation: str, *sizes: Any) -> nn.Sequential:
     """Chain linear layers with the activation between them, none at the end."""
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(sizes):

@@ -113,3 +113,68 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     [2.0]
     """
     return 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance).sum(1)
+
+
+def hard_shrinkage(weights: Tensor, threshold: float) -> Tensor:
+    r"""Set weights that are not above a threshold to zero, and leave the others.
+
+    So that it has a gradient, the paper writes it as
+
+    .. math:: \max(w - \lambda, 0)\, w / (|w - \lambda| + \epsilon).
+
+    This is the limit of small :math:`\epsilon`: the same values, and a gradient of one
+    above the threshold, without the spike at it.
+
+    Parameters
+    ----------
+    weights : Tensor
+        Not negative.
+    threshold : float
+        The :math:`\lambda`.
+
+    Returns
+    -------
+    shrunk : Tensor of the shape of weights
+        Zero up to the threshold, the weight itself above.
+
+    References
+    ----------
+    .. [1] D. Gong et al., "Memorizing Normality to Detect Anomaly", ICCV 2019,
+       arXiv:1904.02639, equation 7.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skanomaly.nn.functional import hard_shrinkage
+    >>> hard_shrinkage(torch.tensor([0.125, 0.25, 0.625]), 0.25).tolist()
+    [0.0, 0.0, 0.625]
+    """
+    return torch.where(weights > threshold, weights, 0.0)
+
+
+def entropy(weights: Tensor, eps: float = 1e-12) -> Tensor:
+    r"""Return the entropy of weights that sum to one.
+
+    .. math:: -\sum_i w_i \log (w_i + \epsilon)
+
+    Parameters
+    ----------
+    weights : Tensor of shape (..., n_slots)
+        Not negative.
+    eps : float, default=1e-12
+        Keeps the gradient of a weight of zero finite.
+
+    Returns
+    -------
+    entropy : Tensor of shape (...)
+        In nats: zero where one weight is all, the logarithm of their number where all
+        are equal.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skanomaly.nn.functional import entropy
+    >>> entropy(torch.tensor([[0.0, 1.0], [0.5, 0.5]])).abs()
+    tensor([0.0000, 0.6931])
+    """
+    return -(weights * (weights + eps).log()).sum(dim=-1)
