@@ -11,8 +11,8 @@ import pytest
 import sklearn.datasets
 from PIL import Image
 
-from skanomaly import datasets
 from skanomaly.datasets import (
+    _kddcup99,
     find_data,
     load_adbench,
     load_breast_cancer,
@@ -95,7 +95,9 @@ def test_kddcup99_of_scikit_learn_is_the_same(kdd, monkeypatch):
     monkeypatch.delenv("SKANOMALY_DATA", raising=False)
     rows = [line.strip().split(",") for line in kdd_lines()]
     numbers = {i for i, c in enumerate(kdd.data) if kdd.data[c].dtype != "category"}
-    numbers |= {i for i, c in enumerate(kdd.data) if c in datasets._KDD_CATEGORICAL[3:]}
+    numbers |= {
+        i for i, c in enumerate(kdd.data) if c in _kddcup99._KDD_CATEGORICAL[3:]
+    }
     values = np.array(
         [
             [float(v) if i in numbers else v.encode() for i, v in enumerate(row[:-1])]

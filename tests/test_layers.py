@@ -13,12 +13,13 @@ ROOT = Path(skanomaly.__file__).parent
 MAY_IMPORT = {
     "nn": ({"nn"}, {"torch"}),
     "training": ({"nn", "training"}, {"torch", "skorch", "numpy", "scipy", "tqdm"}),
+    "_parameters": ({"nn"}, set()),
     "base": (
-        {"nn", "training"},
+        {"_parameters", "nn", "training"},
         {"torch", "skorch", "numpy", "scipy", "sklearn"},
     ),
     "detectors": ({"nn", "base"}, {"torch", "numpy", "sklearn"}),
-    "datasets": (set(), {"numpy", "sklearn", "pandas", "PIL"}),
+    "datasets": ({"datasets"}, {"numpy", "sklearn", "pandas", "PIL"}),
     "metrics": (set(), {"numpy", "sklearn"}),
     "model_selection": ({"metrics"}, {"numpy", "sklearn"}),
     "preprocessing": (set(), {"numpy", "sklearn"}),

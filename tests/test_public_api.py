@@ -13,6 +13,7 @@ import skanomaly
 
 TOOLKIT = ("datasets", "metrics", "model_selection", "preprocessing", "video")
 INNER = (
+    "_parameters",
     "base",
     "nn.backbones",
     "nn.functional",
@@ -52,7 +53,7 @@ def _public_objects():
     for module_name in (*TOOLKIT, *INNER):
         module = import_module(f"skanomaly.{module_name}")
         for name, value in vars(module).items():
-            is_own = getattr(value, "__module__", None) == module.__name__
+            is_own = getattr(value, "__module__", "").startswith(module.__name__)
             if is_own and callable(value) and not name.startswith("_"):
                 found.add(f"{module.__name__}.{name}")
     return sorted(found)

@@ -1,0 +1,30 @@
+"""Data sets, and the published ways to split them.
+
+The loaders of small sets need nothing but scikit-learn. `load_kddcup99` downloads its
+data through scikit-learn where no local copy is found. The rest read files that you
+have; `find_data` says where they are looked for.
+"""
+
+from ._files import find_data
+from ._images import (
+    load_cifar10,
+    load_digits,
+    load_mnist,
+    load_ped2,
+    one_class_split,
+)
+from ._kddcup99 import load_kddcup99, split_kddcup99
+from ._tables import load_adbench, load_breast_cancer
+
+__all__ = [
+    "find_data",
+    "load_adbench",
+    "load_breast_cancer",
+    "load_cifar10",
+    "load_digits",
+    "load_kddcup99",
+    "load_mnist",
+    "load_ped2",
+    "one_class_split",
+    "split_kddcup99",
+]

@@ -1,0 +1,77 @@
+"""Where data files are looked for, and what to do where they are missing."""
+
+import os
+from pathlib import Path
+
+
+def find_data(name, path=None):
+    """Find a data file, or say how to get it.
+
+    Parameters
+    ----------
+    name : str
+        The file's place in a folder of data, such as ``"mnist/mnist.npz"``.
+    path : str, path-like or None, default=None
+        The file itself. None looks in the folder that the environment variable
+        ``SKANOMALY_DATA`` names.
+
+    Returns
+    -------
+    path : pathlib.Path
+        A file that exists.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file; the message says where it belongs.
+
+    Examples
+    --------
+    >>> from skanomaly.datasets import find_data
+    >>> find_data("mnist/mnist.npz", path="nowhere.npz")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: There is no file nowhere.npz.
+    """
+    if path is not None:
+        found = Path(path)
+        if not found.is_file():
+            raise FileNotFoundError(f"There is no file {path}.")
+        return found
+    folder = os.environ.get("SKANOMALY_DATA")
+    if folder is None:
+        raise FileNotFoundError(
+            f"{name} is needed. Set the environment variable SKANOMALY_DATA to the "
+            f"folder that holds it, or name the file by path=. {how_to_get(name)}"
+        )
+    found = Path(folder) / name
+    if not found.is_file():
+        raise FileNotFoundError(
+            f"{name} is not in the folder {folder} that SKANOMALY_DATA names. "
+            f"{how_to_get(name)}"
+        )
+    return found
+
+
+def how_to_get(name: str) -> str:
+    return {
+        "kddcup99": "The file is 'kddcup.data_10_percent.gz' of the UCI KDD archive.",
+        "mnist": (
+            "It is Keras's mnist.npz: arrays x_train, y_train, x_test and y_test."
+        ),
+        "cifar10": (
+            "It holds CIFAR-10 as JPEG files end to end: uint8 arrays jpeg_train and "
+            "jpeg_test, integer arrays offsets_train and offsets_test with the start "
+            "of each file and the end of the last, y_train and y_test. Make it from "
+            "the images of https://www.cs.toronto.edu/~kriz/cifar.html."
+        ),
+        "ucsd_ped2": (
+            "It holds the frames of UCSD Ped2 "
+            "(http://www.svcl.ucsd.edu/projects/anomaly/dataset.htm), gray and shrunk: "
+            "arrays x_train, video_train, x_test, video_test and y_test."
+        ),
+        "adbench": (
+            "The sets lie in 'adbench/datasets/Classical' of "
+            "https://github.com/Minqi824/ADBench."
+        ),
+    }[Path(name).parts[0]]

@@ -1,0 +1,89 @@
+"""Tables as one-class problems."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from sklearn import datasets as sklearn_datasets
+from sklearn.utils import Bunch
+
+from ._files import how_to_get
+
+
+def load_breast_cancer():
+    """Load the Wisconsin breast cancer data as a one-class problem.
+
+    It comes with scikit-learn and needs no network.
+
+    Returns
+    -------
+    data : Bunch
+        - ``data``: ndarray of shape (569, 30), float64, not scaled.
+        - ``target``: ndarray of shape (569,), 1 for benign, -1 for malignant tumours.
+        - ``feature_names``: ndarray of shape (30,).
+        - ``DESCR``: str.
+
+    Examples
+    --------
+    >>> from skanomaly.datasets import load_breast_cancer
+    >>> cancer = load_breast_cancer()
+    >>> cancer.data.shape, int((cancer.target == -1).sum())
+    ((569, 30), 212)
+    """
+    cancer = sklearn_datasets.load_breast_cancer()
+    return Bunch(
+        data=cancer.data,
+        target=np.where(cancer.target == 1, 1, -1),
+        feature_names=cancer.feature_names,
+        DESCR=cancer.DESCR,
+    )
+
+
+def load_adbench(name, path=None):
+    """Load one of ADBench's classical tables.
+
+    Parameters
+    ----------
+    name : str
+        As ADBench names it, with or without the number: ``"cardio"`` or
+        ``"6_cardio"``.
+    path : str, path-like or None, default=None
+        The folder with the ``.npz`` files; None takes ``adbench`` in the folder that
+        ``SKANOMALY_DATA`` names.
+
+    Returns
+    -------
+    data : Bunch
+        - ``data``: ndarray of shape (n_samples, n_features), float64, not scaled.
+        - ``target``: ndarray of shape (n_samples,), 1 for inliers, -1 for outliers.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such set; the message lists those that are there.
+
+    References
+    ----------
+    .. [1] S. Han et al., "ADBench: Anomaly Detection Benchmark", NeurIPS 2022,
+       arXiv:2206.09426.
+
+    Examples
+    --------
+    >>> from skanomaly.datasets import load_adbench
+    >>> load_adbench("cardio").data.shape  # doctest: +SKIP
+    (1831, 21)
+    """
+    if path is None:
+        path = Path(os.environ.get("SKANOMALY_DATA", ".")) / "adbench"
+    files = {file.stem: file for file in sorted(Path(path).glob("*.npz"))}
+    short = {stem.split("_", 1)[-1]: file for stem, file in files.items()}
+    file = (short | files).get(name)
+    if file is None:
+        raise FileNotFoundError(
+            f"There is no set {name!r} in {path}; there are {sorted(files)}. "
+            f"{how_to_get('adbench')} Name their folder by path=, or by "
+            "SKANOMALY_DATA the folder that holds it as 'adbench'."
+        )
+    with np.load(file) as arrays:
+        X, y = arrays["X"].astype(np.float64), arrays["y"].ravel()
+    return Bunch(data=X, target=np.where(y == 1, -1, 1))
