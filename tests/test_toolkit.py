@@ -160,13 +160,14 @@ def test_pipeline_travels():
     assert np.array_equal(shipped.score_samples(frame), pipeline.score_samples(frame))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @each_detector
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_grid_search_over_the_pipeline(Detector, n_jobs):
     frame, y = make_table()
     search = GridSearchCV(
         make_tabular_pipeline(Detector(max_epochs=20, random_state=0)),
-        {"detector__latent_size": [1, 2], "scale": [MinMaxScaler(), "passthrough"]},
+        {"detector__latent_size": [2, 3], "scale": [MinMaxScaler(), "passthrough"]},
         cv=NoveltySplit(3),
         scoring="roc_auc",
         n_jobs=n_jobs,

@@ -7,7 +7,9 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.cluster import kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -28,6 +30,11 @@ MEMORY_INITS = ("data", "uniform")
 
 # Above this share of unanswered training queries the memory is called dead.
 _TOLERATED_UNANSWERED = 0.05
+# Cosines compare directions, and a code of one number has only two of them. The memory
+# keeps the network from copying, so the code may be longer than half a sample.
+_SHORTEST_DEFAULT_CODE = 8
+# So many codes are looked at to choose the slots from.
+_CODES_PER_SLOT = 20
 # A memory of more slots than this many times the samples can't be filled by them.
 _SLOTS_PER_SAMPLE = 10
 
@@ -240,8 +247,8 @@ class MemAE(ReconstructionMixin, BaseDetector):
         What a slot holds: the code of a whole sample, or that of one position of the
         last feature map, as the paper has it for video. Rows have only the former.
     memory_init : {"data", "uniform"}, default="data"
-        The slots at the start: codes of random training samples, or uniform random
-        numbers, as in the paper.
+        The slots at the start: codes of training samples that are unlike each other, or
+        uniform random numbers, as in the paper.
     warm_up_fraction : float, default=0.3
         Share of `max_epochs` in which encoder and decoder are trained without the
         memory, before it is filled with codes. Only used with ``memory_init="data"``.
@@ -263,6 +270,9 @@ class MemAE(ReconstructionMixin, BaseDetector):
 
     Notes
     -----
+    `latent_size` of None takes at least 8 numbers here: cosines compare directions, of
+    which a short code has few.
+
     With the paper's cosine and no temperature, weights start almost equal, and a
     threshold of 1.5 / N or more leaves none of them for codes of 64 or more numbers.
     The formula then gives zeros and nothing is learned. Here such a query keeps its
@@ -307,6 +317,10 @@ class MemAE(ReconstructionMixin, BaseDetector):
         "memory_init": [StrOptions(set(MEMORY_INITS))],
         "warm_up_fraction": [Interval(Real, 0, 1, closed="left")],
     }
+
+    def _resolve_latent_size(self, input_shape):
+        found = super()._resolve_latent_size(input_shape)
+        return found if self.latent_size else max(found, _SHORTEST_DEFAULT_CODE)
 
     def _make_module(self, input_shape):
         asks_by_position = self.slot == "position" and len(input_shape) > 1
@@ -362,16 +376,27 @@ class MemAE(ReconstructionMixin, BaseDetector):
         net.module_.is_bypassed = False
 
     def _fill_memory(self, net, X):
-        """Put codes of random samples, or of positions of them, into the slots."""
-        rng = np.random.default_rng(net.seed)
-        n_samples = X.shape[0]
-        drawn = rng.choice(n_samples, self.memory_size, self.memory_size > n_samples)
+        """Put codes of samples, or of positions of them, into the slots.
+
+        They are drawn as k-means++ draws its centres: far from each other, so that rare
+        kinds of normal samples get slots, too.
+        """
+        random_state = np.random.RandomState(net.seed)
+        n_drawn = min(X.shape[0], _CODES_PER_SLOT * self.memory_size)
+        drawn = random_state.choice(X.shape[0], n_drawn, replace=False)
         codes = np.moveaxis(net.evaluate("encoder", X[drawn]), 1, -1)
-        codes = codes.reshape(self.memory_size, -1, codes.shape[-1])
-        position = rng.integers(codes.shape[1], size=self.memory_size)
-        slots = net.module_.memory.slots
+        codes = codes.reshape(-1, codes.shape[-1])
+        if len(codes) > _CODES_PER_SLOT * self.memory_size:
+            kept = _CODES_PER_SLOT * self.memory_size
+            codes = codes[random_state.choice(len(codes), kept, replace=False)]
+        if len(codes) < self.memory_size:
+            codes = codes[random_state.choice(len(codes), self.memory_size)]
+        directions = normalize(codes) if self.similarity == "cosine" else codes
+        _, chosen = kmeans_plusplus(
+            directions, self.memory_size, random_state=random_state
+        )
         with torch.no_grad():
-            slots.copy_(torch.from_numpy(codes[np.arange(len(codes)), position]))
+            net.module_.memory.slots.copy_(torch.from_numpy(codes[chosen]))
 
     def _warn_of_a_useless_memory(self):
         if self.unanswered_share_ > _TOLERATED_UNANSWERED:
