@@ -367,6 +367,7 @@ class MemAE(ReconstructionMixin, BaseDetector):
     def _warm_up(self, net, X):
         """Train encoder and decoder without the memory."""
         n_epochs = round(self.warm_up_fraction * self.max_epochs)
+        n_epochs = min(n_epochs, self.max_epochs - 1)  # one epoch at least is with it
         if not n_epochs:
             return
         net.module_.is_bypassed = True
