@@ -16,6 +16,7 @@ from skanomaly.nn.functional import (
     squared_error,
     sum_per_sample,
 )
+from skanomaly.nn.linear import Linear
 
 SHAPES = [
     (1,),
@@ -59,8 +60,7 @@ def test_convolutions_halve_sides():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activation_follows_hidden_layers_only(activation):
     kinds = [type(layer) for layer in make_encoder((9,), (8, 7), 2, activation)]
-    linear = torch.nn.Linear
-    assert kinds == [linear, ACTIVATIONS[activation]] * 2 + [linear]
+    assert kinds == [Linear, ACTIVATIONS[activation]] * 2 + [Linear]
 
 
 @pytest.mark.parametrize("make", [make_encoder, make_decoder])
@@ -86,12 +86,12 @@ def test_functional_formulas():
 def test_module_draws_from_its_own_generator():
     module = AutoencoderModule((3,), (4,), 2)
     x = torch.zeros(4, 3)
-    module.generator = torch.Generator().manual_seed(0)
+    module.random_generator = torch.Generator().manual_seed(0)
     before = torch.get_rng_state()
     first, second = module.randn_like(x), module.randn_like(x)
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.equal(first, second)
-    module.generator.manual_seed(0)
+    module.random_generator.manual_seed(0)
     assert torch.equal(module.randn_like(x), first)
 
 
@@ -165,11 +165,11 @@ def test_vae_loss_is_the_negative_elbo():
     plain, heavy = (VAEModule((3,), (4,), 2, beta=beta) for beta in (1.0, 3.0))
     heavy.load_state_dict(plain.state_dict())
     for module in (plain, heavy):
-        module.generator = torch.Generator().manual_seed(0)
+        module.random_generator = torch.Generator().manual_seed(0)
     (loss,), (heavier,) = plain.losses(x), heavy.losses(x)
     kl = gaussian_kl(*plain.encode(x)).mean()
     torch.testing.assert_close(heavier - loss, 2 * kl)
-    plain.generator.manual_seed(0)
+    plain.random_generator.manual_seed(0)
     mean, log_variance = plain.encode(x)
     code = mean + (0.5 * log_variance).exp() * plain.randn_like(mean)
     nll = gaussian_nll(x, *plain.decode(code)).sum(1).mean()

@@ -18,6 +18,8 @@ from typing import Any
 
 from torch import nn
 
+from .linear import Linear
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
     "gelu": nn.GELU,
@@ -89,9 +91,7 @@ def make_encoder(
         layers += [layer, ACTIVATIONS[activation]()]
     if out_size is None:
         return nn.Sequential(*layers[:-1])
-    return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(math.prod(maps[-1]), out_size)
-    )
+    return nn.Sequential(*layers, nn.Flatten(), Linear(math.prod(maps[-1]), out_size))
 
 
 def make_decoder(
@@ -140,7 +140,7 @@ def make_decoder(
     layers: list[nn.Module] = []
     if in_size is not None:
         size = math.prod(maps[-1])
-        layers += [nn.Linear(in_size, size), nn.Unflatten(1, maps[-1])]
+        layers += [Linear(in_size, size), nn.Unflatten(1, maps[-1])]
     for small, large in zip(maps[:0:-1], maps[-2::-1], strict=True):
         strides = _strides(large, small)
         # A strided convolution maps two sizes to one; the padding picks the right one.
@@ -172,7 +172,7 @@ def _dense(activation: str, *sizes: Any) -> nn.Sequential:
     """Chain linear layers with the activation between them, none at the end."""
     layers: list[nn.Module] = []
     for n_in, n_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
+        layers += [Linear(n_in, n_out), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -20,7 +20,10 @@ class DetectorModule(nn.Module, ABC):
     players : tuple of str
         Names of the children that are trained in turn, each by an optimiser of its
         own. Empty: the whole module is trained by one optimiser.
-    generator : torch.Generator or None
+    max_scored_rows : int
+        How many samples are scored at once, at the most. Fewer are padded to one fixed
+        number, so it is less where a sample takes long.
+    random_generator : torch.Generator or None
         The source of every random number that the module draws while it trains. It
         belongs to one fit; None draws from torch's global generator.
 
@@ -47,14 +50,24 @@ class DetectorModule(nn.Module, ABC):
     """
 
     players: ClassVar[tuple[str, ...]] = ()
-    generator: torch.Generator | None = None
+    max_scored_rows: int = 1024
+    random_generator: torch.Generator | None = None
 
     def __init__(self) -> None:
         super().__init__()
 
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """Who makes a step with a batch, and in which order; asked before each epoch.
+
+        A player who makes several steps is named several times, and one whose phase of
+        the training it is not is left out. By default each of `players` makes one.
+        """
+        return self.players
+
     @abstractmethod
     def losses(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield one loss a player, in the order of `players`.
+        """Yield one loss a turn, in the order of `turns`.
 
         Each loss is computed after the player before has made its step, as the
         generator is resumed only then.
@@ -102,6 +115,21 @@ class DetectorModule(nn.Module, ABC):
             The higher, the more abnormal.
         """
 
+    def unchanged(self, x: Tensor) -> Tensor:
+        """Return samples as they are, so that a net can be asked for their mean.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, ...)
+            A batch.
+
+        Returns
+        -------
+        x : Tensor of shape (n_samples, ...)
+            The same.
+        """
+        return x
+
     def validation_loss(self, x: Tensor) -> Tensor:
         """Say how well held-out samples are fitted; early stopping watches it.
 
@@ -146,5 +174,5 @@ class DetectorModule(nn.Module, ABC):
             Of the shape, dtype and device of `x`.
         """
         return torch.randn(
-            x.shape, generator=self.generator, dtype=x.dtype, device=x.device
+            x.shape, generator=self.random_generator, dtype=x.dtype, device=x.device
         )

@@ -19,7 +19,7 @@ _SHARE_OF_DEVICE_MEMORY = 0.25
 # About so many values are scored at once: enough to keep the processor busy, little
 # enough that the batch stays in its cache and that a single row is answered at once.
 _VALUES_PER_SCORED_BATCH = 2**17
-_MAX_SCORED_ROWS = 1024
+_BLOCK = 32
 
 
 class BatchLoader:
@@ -131,7 +131,7 @@ def _place(X: Any, device: torch.device) -> _TensorSamples | _HostSamples:
 
 
 def scored_batches(
-    X: Any, device: str | torch.device
+    X: Any, device: str | torch.device, max_rows: int = 1024
 ) -> Iterator[tuple[slice, Tensor]]:
     """Cut samples into batches of one fixed shape, the last one padded with zeros.
 
@@ -144,6 +144,8 @@ def scored_batches(
         The samples, float32.
     device : str or torch.device
         Where the batches are wanted.
+    max_rows : int, default=1024
+        Rows in a batch, at the most; wide samples come in smaller ones.
 
     Yields
     ------
@@ -162,7 +164,9 @@ def scored_batches(
     """
     n_samples, *sample_shape = X.shape
     n_values = int(np.prod(sample_shape))
-    n_rows = min(max(_VALUES_PER_SCORED_BATCH // n_values, 1), _MAX_SCORED_ROWS)
+    n_rows = min(max(_VALUES_PER_SCORED_BATCH // n_values, 1), max_rows)
+    if n_rows > _BLOCK:  # rows that fill no block of a kernel are rounded differently
+        n_rows -= n_rows % _BLOCK
     for start in range(0, n_samples, n_rows):
         rows = slice(start, min(start + n_rows, n_samples))
         part = X[rows].toarray() if sparse.issparse(X) else X[rows]

@@ -2,6 +2,8 @@
 
 import inspect
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
 from torch import Tensor, nn
 
+from .averaging import WeightAverage
 from .batches import BatchLoader, scored_batches
 from .optimizers import JointOptimizer
 
@@ -50,6 +53,13 @@ class DetectorNet(NeuralNet):
         How a part is held out for validation; None trains on everything.
     verbose : int, default=0
         Whether skorch prints.
+    ema_decay : float, default=0.0
+        Outside of training steps the module has a running average of its weights, of
+        which the past has this share at most; zero for the last weights themselves.
+    restart_below : dict or None, default=None
+        Mean losses of an epoch, by player, under which a player has won and gets new
+        weights, for example ``{"discriminator": 1e-5}``. ``"<player>_restarts"`` in
+        the history counts them.
     **kwargs
         As for `skorch.NeuralNet`.
 
@@ -80,9 +90,13 @@ class DetectorNet(NeuralNet):
         iterator_train__shuffle=True,
         train_split=None,
         verbose=0,
+        ema_decay=0.0,
+        restart_below=None,
         **kwargs,
     ):
         self.seed = seed
+        self.ema_decay = ema_decay
+        self.restart_below = restart_below
         super().__init__(
             module,
             criterion=criterion,
@@ -119,11 +133,13 @@ class DetectorNet(NeuralNet):
             Itself.
         """
         weights, noise, order = np.random.SeedSequence(self.seed).generate_state(3)
-        with _BORROWING_TORCH_GENERATOR, torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(weights))
+        with _weights_drawn_from(int(weights)):
             super().initialize_module()
-        self.module_.generator = torch.Generator(self.device).manual_seed(int(noise))
+        self.module_.random_generator = torch.Generator(self.device).manual_seed(
+            int(noise)
+        )
         self.order_generator_ = torch.Generator().manual_seed(int(order))
+        self.average_ = WeightAverage(self.module_)
         return self
 
     def initialize_optimizer(self):
@@ -264,6 +280,7 @@ class DetectorNet(NeuralNet):
         net : DetectorNet
             Itself.
         """
+        self.average_.forget()
         try:
             return super().fit_loop(X, y, epochs, **fit_params)
         except KeyboardInterrupt:
@@ -318,10 +335,17 @@ class DetectorNet(NeuralNet):
             return
         for finished in self.history[-2:-1]:
             finished["batches"].clear()
+        if not training:
+            self._run_batches(iterator, training, prefix, step_fn, **fit_params)
+            return
+        self._turns = self._make_turns()
+        with self.average_.set_aside():
+            self._run_batches(iterator, training, prefix, step_fn, **fit_params)
+        self._restart_winners()
+
+    def _run_batches(self, iterator, training, prefix, step_fn, **fit_params):
         heard = self._is_heard("on_batch_begin") or self._is_heard("on_batch_end")
         self._grad_is_heard = self._is_heard("on_grad_computed")
-        if training:
-            self._turns = self._make_turns()
         losses: list[Tensor] = []
         sizes: list[int] = []
         names: list[str] = []
@@ -329,6 +353,8 @@ class DetectorNet(NeuralNet):
             if heard:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
+            if training:
+                self.average_.update(self.ema_decay)
             names = names or [name for name in step if name.endswith("loss")]
             losses += (step[name] for name in names)
             sizes.append(len(batch[0]))
@@ -368,15 +394,28 @@ class DetectorNet(NeuralNet):
         """
         if _needs_closure(self.optimizer_):
             return []
-        parts = {name: getattr(self.module_, name) for name in self.module_.players}
+        if not self.module_.players:
+            return [("loss", self.optimizer_, _trained(self.module_))]
         return [
             (
-                f"{name}_loss" if name else "loss",
-                getattr(self, f"{name}_optimizer_" if name else "optimizer_"),
-                [p for p in part.parameters() if p.requires_grad],
+                f"{name}_loss",
+                getattr(self, f"{name}_optimizer_"),
+                _trained(getattr(self.module_, name)),
             )
-            for name, part in (parts or {"": self.module_}).items()
+            for name in self.module_.turns
         ]
+
+    def _restart_winners(self) -> None:
+        """Give new weights to a player who has won; nobody learns from it any more."""
+        for name, loss in (self.restart_below or {}).items():
+            has_won = self.history[-1].get(f"train_{name}_loss", np.inf) < loss
+            self.history.record(f"{name}_restarts", int(has_won))
+            if has_won:
+                seed = np.random.SeedSequence((self.seed, len(self.history)))
+                with _weights_drawn_from(int(seed.generate_state(1)[0])):
+                    fresh = getattr(self.module(), name).to(self.device)
+                getattr(self.module_, name).load_state_dict(fresh.state_dict())
+                getattr(self, f"{name}_optimizer_").state.clear()
 
     def train_step(self, batch, **fit_params):
         """Let each player make one step, on its own loss.
@@ -397,7 +436,7 @@ class DetectorNet(NeuralNet):
         if not self._turns:
             return super().train_step(batch, **fit_params)
         self._set_training(True)
-        step: dict[str, Any] = {}
+        taken: dict[str, list[Tensor]] = {}
         losses = self.module_.losses(batch[0])
         for turn, loss in zip(self._turns, losses, strict=True):
             name, optimizer, parameters = turn
@@ -415,7 +454,11 @@ class DetectorNet(NeuralNet):
                     training=True,
                 )
             optimizer.step()
-            step[name] = loss.detach()
+            taken.setdefault(name, []).append(loss.detach())
+        step: dict[str, Any] = {
+            name: torch.stack(each).mean() if each[1:] else each[0]
+            for name, each in taken.items()
+        }
         if "loss" not in step:
             step["loss"] = torch.stack(list(step.values())).sum()
         return step
@@ -486,9 +529,23 @@ class DetectorNet(NeuralNet):
         with torch.no_grad():
             parts = [
                 apply(x)[: rows.stop - rows.start].double().cpu().numpy()
-                for rows, x in scored_batches(X, self.device)
+                for rows, x in scored_batches(
+                    X, self.device, self.module_.max_scored_rows
+                )
             ]
         return np.concatenate(parts)
+
+
+@contextmanager
+def _weights_drawn_from(seed: int) -> Iterator[None]:
+    """Let layers draw their first weights from a seed, and nobody else notice."""
+    with _BORROWING_TORCH_GENERATOR, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def _trained(part: nn.Module) -> list[Tensor]:
+    return [p for p in part.parameters() if p.requires_grad]
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
