@@ -1,7 +1,9 @@
-"""Constructors from annotated fields, and the words that all detectors share."""
+"""Constructors from annotated fields, with the words and checks that they share."""
 
-from dataclasses import dataclass
-from typing import dataclass_transform
+import re
+from dataclasses import dataclass, fields
+from numbers import Integral
+from typing import Any, dataclass_transform
 
 from .nn.backbones import ACTIVATIONS
 
@@ -104,9 +106,58 @@ def parameters(detector_class):
     >>> Wide(max_epochs=3).get_params()["hidden_sizes"]
     (512, 256)
     """
+    detector_class = dataclass(kw_only=True, eq=False, repr=False)(detector_class)
     doc = detector_class.__doc__
     if doc is not None:
-        doc = doc.replace("    {shared_parameters}\n", _SHARED_PARAMETERS)
-        doc = doc.replace("    {shared_attributes}\n", _SHARED_ATTRIBUTES)
+        family = getattr(detector_class, "_shared_parameters", "")
+        shared = _with_defaults_of(detector_class, _SHARED_PARAMETERS + family)
+        doc = doc.replace("    {shared_parameters}\n", shared)
+        family = getattr(detector_class, "_shared_attributes", "")
+        doc = doc.replace("    {shared_attributes}\n", _SHARED_ATTRIBUTES + family)
         detector_class.__doc__ = doc
-    return dataclass(kw_only=True, eq=False, repr=False)(detector_class)
+    return detector_class
+
+
+def _with_defaults_of(detector_class: type, shared: str) -> str:
+    """Write a class's own defaults into the words on parameters that it shares."""
+    for field in fields(detector_class):
+        line = rf"(?m)^(    {field.name} : .*default=).*$"
+        default = (
+            f'"{field.default}"'
+            if isinstance(field.default, str)
+            else repr(field.default)
+        )
+        shared = re.sub(line, rf"\g<1>{default}", shared)
+    return shared
+
+
+def check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    """Return sizes as a tuple, or say that they are no whole numbers above zero.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    sizes : iterable of int
+        Its value.
+
+    Returns
+    -------
+    sizes : tuple of int
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no whole number of at least 1.
+
+    Examples
+    --------
+    >>> from skanomaly._parameters import check_sizes
+    >>> check_sizes("hidden_sizes", [128, 64])
+    (128, 64)
+    """
+    sizes = tuple(sizes)
+    if not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
+        raise ValueError(f"{name} must hold whole numbers of at least 1, got {sizes}.")
+    return tuple(int(n) for n in sizes)

@@ -5,7 +5,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from skorch.callbacks import EarlyStopping, PrintLog
 from skorch.dataset import ValidSplit
 from skorch.utils import noop
 
-from ._parameters import parameters
+from ._parameters import check_sizes, parameters
 from .nn.backbones import ACTIVATIONS
 from .nn.module import DetectorModule
 from .training import DetectorNet
@@ -30,12 +30,14 @@ __all__ = [
     "Interval",
     "ReconstructionMixin",
     "StrOptions",
+    "check_sizes",
     "parameters",
 ]
 
 # An infinite score is of no use to a metric; no finite one is larger than this.
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 _LARGEST_DEFAULT_CODE = 16
+_KEPT_IN_HISTORY = ("_loss", "_restarts")
 # Parameters that say nothing of the network; what they hold may not be picklable.
 _NOT_OF_THE_MODULE = {"net_params", "random_state", "verbose", "warm_start"}
 
@@ -120,6 +122,11 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    # Whether a part is held out of training even without early stopping.
+    _always_holds_out = False
+    # On how many training samples the threshold is set at most, where scoring is slow.
+    _n_threshold_samples: ClassVar[int | None] = None
 
     @abstractmethod
     def _make_module(self, input_shape: tuple[int, ...]) -> DetectorModule:
@@ -264,6 +271,10 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         """
         return self._evaluate_shaped("anomaly_map", X)
 
+    def __sklearn_is_fitted__(self):
+        """Tell a fitted detector by its net: a parameter, too, may end in "_"."""
+        return hasattr(self, "net_")
+
     def __sklearn_tags__(self):
         """Tell scikit-learn that sparse rows are welcome."""
         tags = super().__sklearn_tags__()
@@ -276,7 +287,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         """Return float32 samples as the network takes them, or say what is wrong."""
         if reset:
             if self.hidden_sizes is not None:
-                _check_sizes("hidden_sizes", self.hidden_sizes)
+                check_sizes("hidden_sizes", self.hidden_sizes)
             _find_device(self.device)
         shape = _shape(X)
         wanted = self._wanted_shape(shape, reset=reset)
@@ -314,7 +325,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             wanted = self.input_shape_
             known = f"{name} was fitted with samples of shape {wanted}"
         elif self.sample_shape is not None:
-            wanted = _check_sizes("sample_shape", self.sample_shape)
+            wanted = check_sizes("sample_shape", self.sample_shape)
             known = f"sample_shape={wanted}"
             if len(wanted) not in (3, 4):
                 raise ValueError(
@@ -357,8 +368,9 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             )
         own: list[tuple[str, Any]] = []
         split = None
-        if self.early_stopping:
+        if self.early_stopping or self._always_holds_out:
             split = ValidSplit(self.validation_fraction, random_state=seed)
+        if self.early_stopping:
             stop = EarlyStopping(
                 patience=self.n_iter_no_change,
                 threshold=0,
@@ -402,10 +414,13 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         self.net_ = net
         self.history_ = self.history_ + [
             {"epoch": number, "dur": epoch["dur"]}
-            | {name: float(v) for name, v in epoch.items() if name.endswith("_loss")}
+            | {n: float(v) for n, v in epoch.items() if n.endswith(_KEPT_IN_HISTORY)}
             for number, epoch in enumerate(finished, len(self.history_) + 1)
         ]
         self.n_iter_ = len(self.history_)
+        if self._n_threshold_samples is not None:
+            order = np.random.RandomState(net.seed).permutation(X.shape[0])
+            X = X[np.sort(order[: self._n_threshold_samples])]
         scores = self._score_samples(X)
         self.offset_ = float(np.percentile(scores, 100.0 * self.contamination))
 
@@ -511,14 +526,6 @@ class ReconstructionMixin:
 def _shape(X: Any) -> tuple[int, ...]:
     """Return the shape of anything array-like without letting it do more."""
     return tuple(X.shape if hasattr(X, "shape") else np.asarray(X).shape)
-
-
-def _check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
-    """Return sizes as a tuple, or say that they are no whole numbers above zero."""
-    sizes = tuple(sizes)
-    if not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
-        raise ValueError(f"{name} must hold whole numbers of at least 1, got {sizes}.")
-    return tuple(int(n) for n in sizes)
 
 
 def _find_device(device: str | torch.device) -> torch.device:

@@ -73,11 +73,12 @@ def make_clips(frames, video=None, *, length=16, step=1):
         "frames": ["array-like"],
         "video": ["array-like", None],
         "step": [Interval(Integral, 1, None, closed="left")],
+        "patch": [Interval(Integral, 1, None, closed="left"), None],
         "normalize": [StrOptions({"per_video"}), None],
     },
     prefer_skip_nested_validation=True,
 )
-def frame_scores(detector, frames, video=None, *, step=1, normalize=None):
+def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=None):
     """Score each frame by the clips that hold it.
 
     A clip's anomaly map says how abnormal each of its frames is; a frame's score is the
@@ -93,6 +94,11 @@ def frame_scores(detector, frames, video=None, *, step=1, normalize=None):
         Which video a frame is of; None takes all frames for one video.
     step : int, default=1
         Frames from the start of one clip to the start of the next.
+    patch : int or None, default=None
+        Side of a square, in pixels. A clip then says of a frame what it says of that
+        square in it where the map's sum is the largest: one odd thing counts, not how
+        much is going on. Take the size of the things in the scene. None sums the map
+        over the whole frame.
     normalize : {"per_video"} or None, default=None
         ``"per_video"`` stretches the scores of each video to [0, 1], as the papers on
         video do. It looks at the *whole* video, so it can't be had while the video
@@ -108,7 +114,7 @@ def frame_scores(detector, frames, video=None, *, step=1, normalize=None):
     ------
     ValueError
         If the detector was not fitted on clips, if frames have another shape than its
-        own, or if a video is shorter than a clip.
+        own, if a video is shorter than a clip, or if `patch` is larger than a frame.
 
     Examples
     --------
@@ -130,11 +136,15 @@ def frame_scores(detector, frames, video=None, *, step=1, normalize=None):
             f"time, height, width); this one's samples have the shape {shape}."
         )
     length = shape[1]
+    if patch is not None and patch > min(shape[2:]):
+        raise ValueError(
+            f"patch={patch} is larger than a frame of {shape[2]} x {shape[3]} pixels."
+        )
     starts = _clip_starts(video, length, step)
     total, count = np.zeros(len(frames)), np.zeros(len(frames))
     for some in np.array_split(starts, -(-len(starts) // _CLIPS_AT_ONCE)):
         maps = detector.anomaly_map(_cut(frames, some, length))
-        by_frame = maps.sum(axis=(1, 3, 4))
+        by_frame = _pool(maps.sum(axis=1), patch)
         held = some[:, np.newaxis] + np.arange(length)
         np.add.at(total, held, by_frame)
         np.add.at(count, held, 1)
@@ -145,6 +155,17 @@ def frame_scores(detector, frames, video=None, *, step=1, normalize=None):
             low, high = scores[inside].min(), scores[inside].max()
             scores[inside] = (scores[inside] - low) / max(high - low, 1e-12)
     return scores
+
+
+def _pool(maps, patch):
+    """Sum maps (..., height, width), or take the largest sum over squares in them."""
+    if patch is None:
+        return maps.sum(axis=(-2, -1))
+    # The sum over a square is made of four sums over what lies above and left of it.
+    corners = np.zeros((*maps.shape[:-2], maps.shape[-2] + 1, maps.shape[-1] + 1))
+    corners[..., 1:, 1:] = maps.cumsum(axis=-2).cumsum(axis=-1)
+    strips = corners[..., patch:, :] - corners[..., :-patch, :]
+    return (strips[..., patch:] - strips[..., :-patch]).max(axis=(-2, -1))
 
 
 def _check_frames(frames):

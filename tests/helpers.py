@@ -12,7 +12,25 @@ from skanomaly.base import BaseDetector
 # Enough training for a network to tell near from far, little enough for a suite.
 QUICK = {"max_epochs": 5, "batch_size": 32}
 
+# How to end with the phase that early stopping watches epoch by epoch.
+NO_LATER_PHASES = {"OGNet": {"n_refinements": 0}}
+
 SAMPLE_SHAPES = {"rows": (6,), "images": (1, 8, 7), "clips": (2, 4, 6, 5)}
+
+
+# No loss of ALAD compares samples with reconstructions, but for critics who learn to.
+# Only half of f-AnoGAN's epochs are its GAN's.
+TAKES_LONGER = {"ALAD": 4, "FAnoGAN": 3}
+
+
+def epochs(cls, n_epochs):
+    """Return how long a detector is trained where another is for `n_epochs`."""
+    return n_epochs * TAKES_LONGER.get(cls.__name__, 1)
+
+
+def is_adversarial(cls):
+    """Tell whether a detector's losses are the players' and need not fall."""
+    return "penalty_weight" in own_fields(cls)
 
 
 def all_detectors():
@@ -29,17 +47,19 @@ def own_fields(cls):
 
 
 def variants():
-    """List detectors unlike their defaults: each option of each parameter."""
+    """List detectors unlike their defaults: each option of each parameter once."""
     found = []
     for cls in all_detectors():
-        found += [cls(**QUICK), cls(**QUICK, early_stopping=True)]
-        for name in sorted(own_fields(cls)):
-            for constraint in cls._parameter_constraints[name]:
-                if isinstance(constraint, StrOptions):
-                    found += [
-                        cls(**QUICK, **{name: option})
-                        for option in sorted(constraint.options)
-                    ]
+        found.append(cls(**QUICK, early_stopping=True))
+        options = {
+            name: sorted(constraint.options)
+            for name in own_fields(cls)
+            for constraint in cls._parameter_constraints[name]
+            if isinstance(constraint, StrOptions)
+        }
+        for nth in range(max(map(len, options.values()), default=0)):
+            chosen = {name: each[nth % len(each)] for name, each in options.items()}
+            found.append(cls(**QUICK, **chosen))
     return found
 
 

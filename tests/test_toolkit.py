@@ -20,7 +20,12 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skanomaly import Autoencoder, make_tabular_pipeline
 from skanomaly.datasets import load_breast_cancer
-from skanomaly.metrics import is_outlier, outlier_scorer, precision_recall_f1_at
+from skanomaly.metrics import (
+    is_outlier,
+    outlier_scorer,
+    per_region_overlap,
+    precision_recall_f1_at,
+)
 from skanomaly.model_selection import NoveltySplit
 from skanomaly.preprocessing import categorical_columns, numeric_columns
 
@@ -166,7 +171,7 @@ def test_pipeline_travels():
 def test_grid_search_over_the_pipeline(Detector, n_jobs):
     frame, y = make_table()
     search = GridSearchCV(
-        make_tabular_pipeline(Detector(max_epochs=20, random_state=0)),
+        make_tabular_pipeline(Detector(max_epochs=20, batch_size=16, random_state=0)),
         {"detector__latent_size": [2, 3], "scale": [MinMaxScaler(), "passthrough"]},
         cv=NoveltySplit(3),
         scoring="roc_auc",
@@ -265,6 +270,70 @@ def test_metrics_say_what_is_wrong():
             is_outlier(ambiguous)
     with pytest.raises(ValueError, match="response_method must be one of"):
         outlier_scorer(roc_auc_score, response_method="predict_proba")
+
+
+def test_per_region_overlap_by_hand():
+    """Regions of two pixels and one; four normal pixels."""
+    masks = [[[1, 1, 0, 0], [0, 0, 0, 1]]]
+    maps = [[[9, 6, 8, 3], [2, 1, 0, 7]]]
+    # In the order of the maps: half of the large region, a false alarm, the small
+    # region, the other half, then three more normal pixels (a normal one is 1 / 5).
+    # Overlap 1/4 before the first false alarm, then 1/4, 3/4, 1 at the same share.
+    first = 0.2 * 1 / 4
+    assert per_region_overlap(masks, maps, max_fpr=0.2) == pytest.approx(first / 0.2)
+    assert per_region_overlap(masks, maps, max_fpr=1.0) == pytest.approx(first + 0.8)
+    between = (first + 0.1) / 0.3
+    assert per_region_overlap(masks, maps) == pytest.approx(between)
+    assert per_region_overlap(masks, maps, max_fpr=0.1) == pytest.approx(0.25)
+
+
+def test_per_region_overlap_counts_regions_and_not_pixels():
+    masks = np.zeros((2, 8, 8))
+    masks[0, :4, :4] = masks[1, 7, 7] = 1
+    large, small = np.zeros((2, 2, 8, 8))
+    large[0, :4, :4] = small[1, 7, 7] = 1
+    # What is not found rises with the false alarms, from one half on.
+    assert per_region_overlap(masks, large) == pytest.approx(
+        per_region_overlap(masks, small)
+    )
+    assert per_region_overlap(masks, masks) == 1
+    assert per_region_overlap(masks, -masks) == 0
+
+
+def test_per_region_overlap_joins_pixels_within_an_image_only():
+    corner = [[[1, 0], [0, 1]]] * 2
+    # Two regions across corners, one an image: the first half of the first one only.
+    maps = [[[9, 5], [5, 1]], [[1, 5], [5, 1]]]
+    assert per_region_overlap(corner, maps, max_fpr=1.0) == pytest.approx(
+        (0.25 + 0.25) / 2
+    )
+
+
+def test_per_region_overlap_of_ties_is_a_straight_line():
+    masks = [[[1, 0, 0]]]
+    assert per_region_overlap(masks, np.ones((1, 1, 3)), max_fpr=1) == 0.5
+    assert per_region_overlap(masks, np.ones((1, 1, 3))) == pytest.approx(0.15)
+    noise = np.random.default_rng(0).normal(size=(50, 16, 16))
+    some = np.random.default_rng(1).random((50, 16, 16)) < 0.1
+    assert per_region_overlap(some, noise) == pytest.approx(0.15, abs=0.02)
+
+
+def test_per_region_overlap_says_what_is_wrong():
+    masks = np.eye(4)[np.newaxis]
+    for wrong in (np.ones((1, 1, 4, 4)), np.ones((1, 4, 3))):
+        with pytest.raises(ValueError, match="must have one shape"):
+            per_region_overlap(masks, wrong)
+    with pytest.raises(ValueError, match="must have one shape"):
+        per_region_overlap(masks[0], masks[0])
+    with pytest.raises(ValueError, match="No pixel of the masks is abnormal"):
+        per_region_overlap(0 * masks, masks)
+    with pytest.raises(ValueError, match="No pixel of the masks is normal"):
+        per_region_overlap(0 * masks + 1, masks)
+    with pytest.raises(ValueError, match="NaN"):
+        per_region_overlap(masks, np.full((1, 4, 4), np.nan))
+    for limit in (0, 1.5):
+        with pytest.raises(ValueError, match="max_fpr"):
+            per_region_overlap(masks, masks, max_fpr=limit)
 
 
 @pytest.mark.parametrize("coding", [(1, -1, None), (0, 1, None), ("ok", "bad", "bad")])

@@ -50,6 +50,39 @@ def test_normalising_is_per_video_and_asked_for():
     assert (still == 0).all()
 
 
+class Pixels(Brightness):
+    """A detector whose map is what it is shown."""
+
+    input_shape_ = (2, 2, 5, 4)
+
+    def anomaly_map(self, X):
+        return X
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_a_patch_counts_where_the_map_is_largest(patch):
+    frames = np.random.default_rng(0).normal(size=(7, 2, 5, 4))
+    scores = frame_scores(Pixels(), frames, patch=patch)
+    maps = frames.sum(axis=1)
+    for score, one in zip(scores, maps, strict=True):
+        sums = [
+            one[top : top + patch, left : left + patch].sum()
+            for top in range(6 - patch)
+            for left in range(5 - patch)
+        ]
+        assert score == pytest.approx(-max(sums))
+
+
+def test_a_patch_tells_one_odd_thing_from_a_crowd():
+    frames = np.zeros((2, 2, 5, 4))
+    frames[0, 0, ::2] = 1
+    frames[1, 0, 3:, 2:] = 1.5
+    crowd, odd = frame_scores(Pixels(), frames)
+    assert crowd < odd
+    crowd, odd = frame_scores(Pixels(), frames, patch=2)
+    assert odd < crowd
+
+
 def test_a_fitted_detector_finds_the_odd_frames():
     rng = np.random.default_rng(0)
     frames = 0.1 * rng.normal(size=(60, 1, 6, 6))
@@ -76,3 +109,5 @@ def test_wrong_frames_are_refused():
     detector = Autoencoder(max_epochs=1).fit(np.ones((5, 3)))
     with pytest.raises(ValueError, match=r"fitted on clips .* shape \(3,\)"):
         frame_scores(detector, frames)
+    with pytest.raises(ValueError, match="patch=5 is larger than a frame of 5 x 4"):
+        frame_scores(Pixels(), np.zeros((4, 2, 5, 4)), patch=5)
