@@ -10,17 +10,54 @@ __version__ = "0.1.0.dev0"
 
 # Where each public name lives; PEP 562 imports it when it is asked for.
 _HOMES = {
+    "ALAD": ".detectors",
+    "AnoGAN": ".detectors",
     "Autoencoder": ".detectors",
+    "EGBAD": ".detectors",
+    "FAnoGAN": ".detectors",
+    "GANomaly": ".detectors",
     "MemAE": ".detectors",
+    "OGNet": ".detectors",
+    "StudentTeacher": ".detectors",
     "VAE": ".detectors",
     "make_tabular_pipeline": ".preprocessing",
 }
-_MODULES = ("datasets", "metrics", "model_selection", "preprocessing", "video")
+_MODULES = (
+    "calibration",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "preprocessing",
+    "video",
+)
 
-__all__ = ["VAE", "Autoencoder", "MemAE", "make_tabular_pipeline"]
+__all__ = [
+    "ALAD",
+    "EGBAD",
+    "VAE",
+    "AnoGAN",
+    "Autoencoder",
+    "FAnoGAN",
+    "GANomaly",
+    "MemAE",
+    "OGNet",
+    "StudentTeacher",
+    "make_tabular_pipeline",
+]
 
 if TYPE_CHECKING:
-    from .detectors import VAE, Autoencoder, MemAE
+    from .detectors import (
+        ALAD,
+        EGBAD,
+        VAE,
+        AnoGAN,
+        Autoencoder,
+        FAnoGAN,
+        GANomaly,
+        MemAE,
+        OGNet,
+        StudentTeacher,
+    )
     from .preprocessing import make_tabular_pipeline
 
 

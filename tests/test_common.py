@@ -17,7 +17,7 @@ ignore_convergence = pytest.mark.filterwarnings(
 
 
 @ignore_convergence
-@parametrize_with_checks([cls() for cls in all_detectors()] + variants())
+@parametrize_with_checks([cls(max_epochs=20) for cls in all_detectors()] + variants())
 def test_estimator_check(estimator, check):
     check(estimator)
 

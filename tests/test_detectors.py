@@ -5,12 +5,12 @@ one does not.
 """
 
 import copy
+import dataclasses
 import inspect
 import io
 import pickle
 import random
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -20,10 +20,13 @@ import polars as pl
 import pytest
 import torch
 from helpers import (
+    NO_LATER_PHASES,
     QUICK,
     SAMPLE_SHAPES,
     each_detector,
     each_shape,
+    epochs,
+    is_adversarial,
     make_outliers,
     make_samples,
     own_fields,
@@ -37,13 +40,16 @@ from skorch.callbacks import Callback
 
 from skanomaly.base import BaseDetector
 
+# Five epochs are no training for a generator, and its warning says so.
+pytestmark = pytest.mark.filterwarnings("ignore:The generator has collapsed")
+
 # -- does it detect? -------------------------------------------------------------------
 
 
 @each_detector
 @each_shape
 def test_outliers_score_lower(Detector, kind):
-    detector = Detector(max_epochs=30, batch_size=32, random_state=0)
+    detector = Detector(max_epochs=epochs(Detector, 30), batch_size=32, random_state=0)
     detector.fit(make_samples(kind))
     inliers, outliers = make_samples(kind, seed=2), make_outliers(kind)
     scores = detector.score_samples(np.concatenate([inliers, outliers]))
@@ -54,10 +60,19 @@ def test_outliers_score_lower(Detector, kind):
 @each_detector
 def test_training_lowers_the_loss_and_raises_the_scores(Detector):
     X = make_samples()
-    little = Detector(max_epochs=1, random_state=0).fit(X)
-    more = Detector(max_epochs=40, random_state=0).fit(X)
+    settings = {"batch_size": 32, "random_state": 0}
+    if "n_search_steps" in own_fields(Detector):
+        settings["n_search_steps"] = 50  # a short search says more of the search
+    little = Detector(max_epochs=1, **settings).fit(X)
+    more = Detector(max_epochs=epochs(Detector, 40), **settings).fit(X)
+    if is_adversarial(Detector):  # the units of its features are its own
+        assert more.anomaly_map(X).mean() < little.anomaly_map(X).mean()
+        return
     assert more.history_[-1]["train_loss"] < more.history_[0]["train_loss"]
-    assert more.score_samples(X).mean() > little.score_samples(X).mean()
+    # Scores in units of held-out samples stay where they are: ask for what is in them.
+    judged = "validation_loss" if Detector._always_holds_out else "score"
+    before, after = (d.net_.evaluate(judged, X).mean() for d in (little, more))
+    assert after < before
 
 
 @each_detector
@@ -69,7 +84,7 @@ def test_each_player_moves_and_only_by_its_own_loss(Detector, kind):
     class Watch(Callback):
         def on_train_begin(self, net, **kwargs):
             self.before = _weights(net)
-            seen["first"] = self.before
+            seen.setdefault("first", self.before)  # training may have phases
 
         def on_grad_computed(self, net, named_parameters, **kwargs):
             self._check(net)
@@ -209,7 +224,8 @@ def test_anomaly_map_has_the_shape_of_the_input(Detector, kind):
 @each_shape
 def test_anomaly_map_shows_what_was_spoilt(Detector, kind):
     X = make_samples(kind)
-    detector = Detector(max_epochs=50, batch_size=16, random_state=0).fit(X)
+    n_epochs = epochs(Detector, 50)
+    detector = Detector(max_epochs=n_epochs, batch_size=16, random_state=0).fit(X)
     spoilt = make_samples(kind, seed=3)
     where = (0,) * (X.ndim - 2) + (3,)
     spoilt[(slice(None), *where)] += 10
@@ -298,7 +314,8 @@ def test_frames(Detector):
 def test_constant_features(Detector):
     X = make_samples()
     X[:, 2] = 5
-    detector = Detector(max_epochs=60, batch_size=16, random_state=0).fit(X)
+    n_epochs = epochs(Detector, 60)
+    detector = Detector(max_epochs=n_epochs, batch_size=16, random_state=0).fit(X)
     assert np.isfinite(detector.score_samples(X)).all()
     changed = X.copy()
     changed[:, 2] = 9
@@ -337,6 +354,12 @@ def test_memory_map_is_trained_on(Detector, tmp_path):
 # -- bad input -------------------------------------------------------------------------
 
 
+def _fitted(detector):
+    """Name what a fit has left on a detector."""
+    names = vars(detector).keys() - detector.get_params()
+    return [name for name in names if name.endswith("_")]
+
+
 def _with(value):
     X = make_samples().astype(type(value) if isinstance(value, complex) else float)
     X[3, 2] = value
@@ -365,7 +388,7 @@ def test_bad_data(Detector, X, error, message):
     detector = Detector(**QUICK)
     with pytest.raises(error, match=message):
         detector.fit(X)
-    assert not [name for name in vars(detector) if name.endswith("_")]
+    assert not _fitted(detector)
 
 
 BAD_PARAMETERS = {
@@ -398,7 +421,7 @@ def test_bad_parameters(Detector, parameters, message):
     detector = Detector(**QUICK).set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         detector.fit(make_samples())
-    assert not [name for name in vars(detector) if name.endswith("_")]
+    assert not _fitted(detector)
 
 
 @each_detector
@@ -452,7 +475,7 @@ def test_diverging_training_raises_with_advice(Detector):
 @each_detector
 def test_every_field_is_a_parameter_with_a_constraint(Detector):
     signature = inspect.signature(Detector.__init__).parameters
-    fields = set(Detector.__dataclass_fields__)
+    fields = {field.name for field in dataclasses.fields(Detector)}
     assert fields == set(signature) - {"self"}
     assert fields == set(Detector._parameter_constraints)
     assert fields == set(Detector().get_params())
@@ -518,7 +541,7 @@ def test_history_is_a_table(Detector):
     table = pd.DataFrame(detector.history_)
     assert table["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert {"train_loss", "valid_loss", "dur"} <= set(table)
-    assert np.isfinite(table).all(axis=None)
+    assert np.isfinite([v for row in detector.history_ for v in row.values()]).all()
     assert len(table) == detector.n_iter_
 
 
@@ -543,6 +566,7 @@ def test_early_stopping_goes_back_to_the_best_weights(Detector):
         n_iter_no_change=3,
         net_params={"callbacks": [Keep]},
         random_state=0,
+        **NO_LATER_PHASES.get(Detector.__name__, {}),
     ).fit(X)
     losses = [row["valid_loss"] for row in detector.history_]
     best = detector.n_iter_ - 4
@@ -560,8 +584,9 @@ def test_warm_start_goes_on(Detector):
     detector.set_params(max_epochs=20, learning_rate=2e-3).fit(X)
     assert detector.n_iter_ == 25
     assert [row["epoch"] for row in detector.history_] == list(range(1, 26))
-    assert detector.history_[5]["train_loss"] < detector.history_[0]["train_loss"]
-    assert detector.history_[-1]["train_loss"] < first
+    if not is_adversarial(Detector):
+        assert detector.history_[5]["train_loss"] < detector.history_[0]["train_loss"]
+        assert detector.history_[-1]["train_loss"] < first
     assert detector.net_.optimizer_.param_groups[0]["lr"] == 2e-3
     shipped = pickle.loads(pickle.dumps(detector)).set_params(max_epochs=1).fit(X)
     assert shipped.n_iter_ == 26
@@ -602,7 +627,7 @@ def _raiser(error, epoch):
 def test_interrupted_fit_keeps_the_model_so_far(Detector, early_stopping, monkeypatch):
     X = make_samples()
     detector = Detector(**QUICK, early_stopping=early_stopping, random_state=0)
-    _interrupt_at(monkeypatch, Detector, batch=11)
+    _interrupt_at(monkeypatch, Detector, batch=15)
     with pytest.warns(UserWarning, match=r"interrupted after \d of 5 epochs"):
         detector.fit(X)
     assert 1 <= detector.n_iter_ < 5
@@ -618,7 +643,7 @@ def test_fit_interrupted_at_once_leaves_the_detector_as_it_was(Detector, monkeyp
     _interrupt_at(monkeypatch, Detector, batch=2)
     with pytest.raises(KeyboardInterrupt):
         fresh.fit(X)
-    assert not [name for name in vars(fresh) if name.endswith("_")]
+    assert not _fitted(fresh)
     with pytest.raises(KeyboardInterrupt):
         fitted.fit(X + 1)
     assert np.array_equal(fitted.score_samples(X), scores)
@@ -687,10 +712,8 @@ def test_pickle_does_not_grow_with_the_data(Detector):
         for n in (100, 3000)
     ]
     assert abs(sizes[1] - sizes[0]) < 64
-    n_weights = sum(
-        p.numel()
-        for p in Detector(**QUICK).fit(make_samples()).net_.module_.parameters()
-    )
+    module = Detector(**QUICK).fit(make_samples()).net_.module_
+    n_weights = sum(weights.numel() for weights in module.state_dict().values())
     assert sizes[0] < 4 * n_weights + 8000
 
 
@@ -749,10 +772,16 @@ def test_discovery_finds_the_detectors():
     from helpers import all_detectors
 
     names = {cls.__name__ for cls in all_detectors()}
-    assert {"Autoencoder", "VAE"} <= names
+    assert {"Autoencoder", "VAE", "GANomaly"} <= names
     subclasses = {
         cls.__name__
-        for cls in BaseDetector.__subclasses__()
-        if sys.modules[cls.__module__].__name__.startswith("skanomaly.")
+        for cls in _subclasses(BaseDetector)
+        if cls.__module__.startswith("skanomaly.") and "._" not in cls.__module__
     }
-    assert subclasses <= names
+    assert subclasses == names
+
+
+def _subclasses(cls):
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)

@@ -11,14 +11,26 @@ from numpydoc.validate import validate
 
 import skanomaly
 
-TOOLKIT = ("datasets", "metrics", "model_selection", "preprocessing", "video")
+TOOLKIT = (
+    "calibration",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "preprocessing",
+    "video",
+)
 INNER = (
     "_parameters",
     "base",
+    "nn.adversarial",
     "nn.backbones",
+    "nn.ensemble",
     "nn.functional",
+    "nn.linear",
     "nn.memory",
     "nn.module",
+    "training.averaging",
+    "nn.patches",
     "training.batches",
     "training.net",
     "training.optimizers",
