@@ -224,6 +224,19 @@ def test_anogan_search_finds_the_code():
     torch.testing.assert_close(module.search_loss(reachable, code), expected)
 
 
+@pytest.mark.parametrize(("bound", "norm"), [(1.0, 2**0.5), (0.5, 0.5**0.5)])
+def test_anogan_search_stays_where_the_generator_was_trained(bound, norm):
+    far = torch.tensor([[30.0, -40.0]])
+    settings = {"n_search_steps": 300, "search_learning_rate": 1.0}
+    bounded = AnoGANModule((2,), (4,), 2, **settings, max_code_norm=bound)
+    free = AnoGANModule((2,), (4,), 2, **settings, max_code_norm=None)
+    for module in (bounded, free):
+        module.generator, module.discriminator = Scale(2.0), SumCritic(3.0)
+    torch.testing.assert_close(bounded.encode(far).norm(), torch.tensor(norm))
+    torch.testing.assert_close(free.encode(far), far / 2, atol=0.02, rtol=0)
+    assert bounded.score(far) > free.score(far) + 50
+
+
 def test_anogan_search_takes_the_best_of_its_starts():
     torch.manual_seed(0)
     one = AnoGANModule((2,), (8,), 2, n_search_steps=1, n_restarts=1)
@@ -423,6 +436,7 @@ def test_interrupt_between_two_players_keeps_the_detector_as_it_was(Detector):
         (AnoGAN(lambda_=1.5), "lambda_"),
         (AnoGAN(n_search_steps=0), "n_search_steps"),
         (AnoGAN(n_restarts=0), "n_restarts"),
+        (AnoGAN(max_code_norm=0), "max_code_norm"),
         (FAnoGAN(n_critic_steps=0), "n_critic_steps"),
         (FAnoGAN(encoder_fraction=1.0), "encoder_fraction"),
         (EGBAD(discrimination="doubt"), "discrimination"),

@@ -42,6 +42,8 @@ class AnoGANModule(DetectorModule):
         Length of its first steps.
     n_restarts : int, default=1
         How many starts it has.
+    max_code_norm : float or None, default=1.0
+        How far from the origin a code may go, in units of ``sqrt(latent_size)``.
     penalty_weight : float, default=1.0
         Weight of the discriminator's squared slope in its loss.
     """
@@ -59,6 +61,7 @@ class AnoGANModule(DetectorModule):
         n_search_steps=500,
         search_learning_rate=0.05,
         n_restarts=1,
+        max_code_norm=1.0,
         penalty_weight=1.0,
     ):
         super().__init__()
@@ -70,6 +73,7 @@ class AnoGANModule(DetectorModule):
         self.lambda_ = lambda_
         self.n_search_steps = n_search_steps
         self.search_learning_rate = search_learning_rate
+        self.max_code_norm = max_code_norm
         self.penalty_weight = penalty_weight
         if len(input_shape) > 1:
             self.max_scored_rows = _IMAGES_PER_SEARCH
@@ -173,7 +177,15 @@ class AnoGANModule(DetectorModule):
                 (code.grad,) = torch.autograd.grad(loss, code)
                 optimizer.step()
                 schedule.step()
+                self._pull_back(code)
         return code.detach()
+
+    @torch.no_grad()
+    def _pull_back(self, code: Tensor) -> None:
+        if self.max_code_norm is not None:
+            largest = self.max_code_norm * self.latent_size**0.5
+            norm = torch.linalg.vector_norm(code, dim=1, keepdim=True)
+            code.mul_(largest / norm.clamp(min=largest))
 
     def generate(self, x: Tensor) -> Tensor:
         """Draw the twin of each sample.
@@ -285,6 +297,11 @@ class AnoGAN(TwinMixin, AdversarialDetector):
         a cosine. Codes are standard normal.
     n_restarts : int, default=1
         From how many codes the search starts; the best end counts.
+    max_code_norm : float or None, default=1.0
+        How far from the origin a code may go, in units of the square root of the
+        code's length, which is about the norm of the random codes of training. Farther
+        off a generator draws what it never learned, outliers among it. None, as in the
+        paper, sets no bound.
 
     Attributes
     ----------
@@ -322,6 +339,7 @@ class AnoGAN(TwinMixin, AdversarialDetector):
     n_search_steps: int = 500
     search_learning_rate: float = 0.05
     n_restarts: int = 1
+    max_code_norm: float | None = 1.0
 
     _n_threshold_samples = 1000
 
@@ -330,6 +348,7 @@ class AnoGAN(TwinMixin, AdversarialDetector):
         "n_search_steps": [Interval(Integral, 1, None, closed="left")],
         "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "max_code_norm": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     def _make_module(self, input_shape):
@@ -342,5 +361,6 @@ class AnoGAN(TwinMixin, AdversarialDetector):
             n_search_steps=self.n_search_steps,
             search_learning_rate=self.search_learning_rate,
             n_restarts=self.n_restarts,
+            max_code_norm=self.max_code_norm,
             penalty_weight=self.penalty_weight,
         )
