@@ -18,9 +18,8 @@ NO_LATER_PHASES = {"OGNet": {"n_refinements": 0}}
 SAMPLE_SHAPES = {"rows": (6,), "images": (1, 8, 7), "clips": (2, 4, 6, 5)}
 
 
-# No loss of ALAD compares samples with reconstructions, but for critics who learn to.
 # Only half of f-AnoGAN's epochs are its GAN's.
-TAKES_LONGER = {"ALAD": 4, "FAnoGAN": 3}
+TAKES_LONGER = {"FAnoGAN": 3}
 
 
 def epochs(cls, n_epochs):

@@ -70,9 +70,14 @@ def kddcup(args):
     }
     search = {"n_search_steps": 100 if args.quick else 500}
     # The weights of the epoch that reconstructs held-out training rows best.
-    best_epoch = {**shared, "early_stopping": True, "n_iter_no_change": 1000}
-    # Compared on one split of a training half: its attacks against its own normal
-    # connections.
+    cycled = shared | {
+        "max_epochs": args.epochs or (15 if args.quick else 100),
+        "ema_decay": 0.99,
+        "early_stopping": True,
+        "n_iter_no_change": 1000,
+    }
+    # The weights of the losses were compared on splits of training halves: attacks
+    # against the half's own normal connections.
     detectors = chosen(
         {
             "IsolationForest": IsolationForest(),
@@ -80,14 +85,8 @@ def kddcup(args):
             "VAE": VAE(**shared),
             "MemAE": MemAE(**shared, memory_size=2000, temperature=0.02),
             # Without a price on the cycle the rare kinds of attacks are not drawn.
-            "EGBAD": EGBAD(
-                **best_epoch
-                | {"max_epochs": args.epochs or (15 if args.quick else 100)},
-                norm="l2",
-                cycle_weight=30,
-                ema_decay=0.99,
-            ),
-            "ALAD": ALAD(**best_epoch, score_method="l1"),
+            "EGBAD": EGBAD(**cycled, norm="l2", cycle_weight=30),
+            "ALAD": ALAD(**cycled, cycle_weight=100),
             "GANomaly": GANomaly(**shared),
             "AnoGAN": AnoGAN(**shared, **search),
             "FAnoGAN": FAnoGAN(**shared, n_critic_steps=2),
@@ -237,6 +236,7 @@ def zeros(args):
     split = one_class_split(
         data.X_train, data.y_train, data.X_test, data.y_test, 0, random_state=0
     )
+    args.detectors = args.detectors or ["AnoGAN", "FAnoGAN"]
     detectors = image_detectors(args)
     # A search takes a tenth of a second an image.
     n_train, n_test = (1000, 500) if args.quick else (None, 2000)
@@ -244,10 +244,9 @@ def zeros(args):
     X_test, is_zero = split.X_test[order], split.y_test[order] == 1
     figures = {}
     for seed in range(args.seeds or 1):
-        for name in ("AnoGAN", "FAnoGAN"):
-            detector = seeded(detectors[name], seed)
+        for name, detector in detectors.items():
             start = time.perf_counter()
-            detector.fit(some(split.X_train, n_train, seed))
+            seeded(detector, seed).fit(some(split.X_train, n_train, seed))
             fitted = time.perf_counter()
             scores = detector.score_samples(X_test)
             scored = time.perf_counter()

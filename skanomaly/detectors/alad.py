@@ -1,11 +1,12 @@
 """ALAD: a bidirectional GAN whose cycles are judged, too."""
 
 from collections.abc import Iterator
+from numbers import Real
 
 import torch
 from torch import Tensor
 
-from skanomaly.base import ReconstructionMixin, StrOptions, parameters
+from skanomaly.base import Interval, ReconstructionMixin, StrOptions, parameters
 from skanomaly.nn.adversarial import Critic, cross_entropy, slope_penalty
 
 from ._adversarial import AdversarialDetector
@@ -35,6 +36,8 @@ class ALADModule(EGBADModule):
         Whether the weights of the critics have a largest singular value of one.
     score_method : {"features", "l1", "l2"}, default="l1"
         How a sample is compared with its reconstruction.
+    cycle_weight : float, default=0.0
+        Weight of the squared error in the generator's and the encoder's loss.
     """
 
     players = (
@@ -55,10 +58,17 @@ class ALADModule(EGBADModule):
         penalty_weight=1.0,
         spectral_norm=False,
         score_method="l1",
+        cycle_weight=0.0,
     ):
         sizes = (hidden_sizes, latent_size, activation)
         norm = score_method if score_method in NORMS else "l1"
-        super().__init__(input_shape, *sizes, norm=norm, penalty_weight=penalty_weight)
+        super().__init__(
+            input_shape,
+            *sizes,
+            norm=norm,
+            cycle_weight=cycle_weight,
+            penalty_weight=penalty_weight,
+        )
         self.score_method = score_method
         n_channels, *sides = input_shape
         critics = {"hidden_sizes": hidden_sizes, "is_spectral": spectral_norm}
@@ -117,11 +127,12 @@ class ALADModule(EGBADModule):
         Returns
         -------
         loss : Tensor of shape (n_samples,)
-            The cross-entropies of both critics.
+            The cross-entropies of both critics, and the price of the error.
         """
         x_again, z_again = self.generator(code), self.encoder(generated)
         loss = cross_entropy(self.sample_critic(_pair(x, x_again)), True)
-        return loss + cross_entropy(self.code_critic(_pair(z, z_again)), True)
+        loss = loss + cross_entropy(self.code_critic(_pair(z, z_again)), True)
+        return loss + self.reconstruction_loss(x, x_again)
 
     def score(self, x: Tensor) -> Tensor:
         """Return how far a sample, or what the critic sees, is from G(E(x)).
@@ -155,9 +166,10 @@ class ALAD(ReconstructionMixin, AdversarialDetector):
 
     A bidirectional GAN as in `EGBAD`, with two more critics: one compares a sample with
     its reconstruction, the other a code with the code of what is generated from it.
-    They hold encoder and generator to be inverse to each other. The score is how far
-    the features that the critic of samples computes move when one of two equal samples
-    is replaced by its reconstruction.
+    They hold encoder and generator to be inverse to each other. The score is the error
+    of the reconstruction, or as in the paper how far the features that the critic of
+    samples computes move when one of two equal samples is replaced by its
+    reconstruction.
 
     Parameters
     ----------
@@ -167,6 +179,10 @@ class ALAD(ReconstructionMixin, AdversarialDetector):
     score_method : {"features", "l1", "l2"}, default="l1"
         How a sample is compared with its reconstruction: by what the critic of samples
         sees, or by the L1 or the L2 norm of the error.
+    cycle_weight : float, default=10.0
+        Weight of the squared error, a mean over features, in the losses of generator
+        and encoder [3]_. Zero leaves the cycle to its critics, as in the paper; then
+        kinds of samples that are rare in training are reconstructed badly.
 
     Attributes
     ----------
@@ -179,7 +195,8 @@ class ALAD(ReconstructionMixin, AdversarialDetector):
     Notes
     -----
     `anomaly_map` is the absolute error of each feature. The critics have no dropout and
-    the encoder no spectral norm; `penalty_weight` is not of the paper.
+    the encoder no spectral norm; `penalty_weight` and `cycle_weight` are not of the
+    paper.
 
     References
     ----------
@@ -187,6 +204,8 @@ class ALAD(ReconstructionMixin, AdversarialDetector):
        "Adversarially Learned Anomaly Detection", ICDM 2018, :arxiv:`1812.02288`.
     .. [2] T. Miyato, T. Kataoka, M. Koyama, Y. Yoshida, "Spectral Normalization for
        Generative Adversarial Networks", ICLR 2018, :arxiv:`1802.05957`.
+    .. [3] C. Li et al., "ALICE: Towards Understanding Adversarial Learning for Joint
+       Distribution Matching", NeurIPS 2017, :arxiv:`1709.01215`.
 
     Examples
     --------
@@ -203,10 +222,12 @@ class ALAD(ReconstructionMixin, AdversarialDetector):
 
     spectral_norm: bool = False
     score_method: str = "l1"
+    cycle_weight: float = 10.0
 
     _parameter_constraints = AdversarialDetector._parameter_constraints | {
         "spectral_norm": ["boolean"],
         "score_method": [StrOptions(set(SCORE_METHODS))],
+        "cycle_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def _make_module(self, input_shape):
@@ -218,4 +239,5 @@ class ALAD(ReconstructionMixin, AdversarialDetector):
             penalty_weight=self.penalty_weight,
             spectral_norm=self.spectral_norm,
             score_method=self.score_method,
+            cycle_weight=self.cycle_weight,
         )
