@@ -176,6 +176,16 @@ def test_cycle_is_paid_for_by_hand(make):
     torch.testing.assert_close(list(module.losses(X)), expected)
 
 
+@pytest.mark.parametrize("Detector", [EGBAD, ALAD])
+def test_a_paid_cycle_is_closer(Detector):
+    X = make_samples()
+    errors = [
+        Detector(**QUICK, random_state=0, cycle_weight=weight).fit(X).anomaly_map(X)
+        for weight in (0.0, 100.0)
+    ]
+    assert errors[1].mean() < 0.8 * errors[0].mean()
+
+
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_ganomaly_scores_by_hand(norm):
     module = GANomalyModule((2,), (4,), 2, norm=norm)

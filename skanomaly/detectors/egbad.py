@@ -263,7 +263,7 @@ class EGBAD(ReconstructionMixin, AdversarialDetector):
 
     See Also
     --------
-    ALAD : Adds critics of the reconstructions, and scores by one of them.
+    ALAD : Adds critics of the reconstructions and of the codes drawn again.
 
     Notes
     -----
