@@ -1,8 +1,8 @@
-"""Judging scores by labels, whatever the coding of the labels.
+"""Evaluation of anomaly scores and anomaly maps, for labels in any coding.
 
-scikit-learn's detectors, and these, call outliers -1 and give them *low* scores;
-benchmarks mostly call them 1. With labels of the second coding ``scoring="roc_auc"``
-optimises the reverse and says nothing. `outlier_scorer` knows both.
+scikit-learn's detectors, and these, label outliers -1 and give them *low* scores;
+most benchmarks label them 1. With labels of the second coding ``scoring="roc_auc"``
+silently selects the worst detector. `outlier_scorer` handles both.
 """
 
 from numbers import Real
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def is_outlier(y, outlier_label=None):
-    """Tell from the labels which samples are outliers.
+    """Return which labels are those of outliers.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ def is_outlier(y, outlier_label=None):
         Labels.
     outlier_label : int, str or None, default=None
         The label of outliers. None recognises two codings: 1 and -1, where -1 is an
-        outlier, and 0 and 1, where 1 is one.
+        outlier, and 0 and 1, where 1 is one. Labels that are all 1 could be of either
+        coding and are refused.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def is_outlier(y, outlier_label=None):
     Raises
     ------
     ValueError
-        If the coding can't be told.
+        If the coding can't be recognised.
 
     Examples
     --------
@@ -60,10 +61,15 @@ def is_outlier(y, outlier_label=None):
         return y == -1
     if 0 in labels and labels <= {0, 1}:
         return y == 1
+    if labels == {1}:
+        raise ValueError(
+            "All labels are 1, which is an inlier in the coding 1 and -1 and an "
+            "outlier in the coding 0 and 1. Pass the label of outliers as "
+            "outlier_label=."
+        )
     raise ValueError(
-        "Outliers can be told by the labels where these are 1 and -1 (outlier) or 0 "
-        f"and 1 (outlier); got {sorted(labels, key=str)[:5]}. Name the label of "
-        "outliers by outlier_label=."
+        "Labels must be 1 and -1 (outlier), or 0 and 1 (outlier); got "
+        f"{sorted(labels, key=str)[:5]}. Pass the label of outliers as outlier_label=."
     )
 
 
@@ -76,11 +82,11 @@ def is_outlier(y, outlier_label=None):
     prefer_skip_nested_validation=True,
 )
 def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None):
-    """Judge scores when a given share of the samples is called outliers.
+    """Compute precision, recall and F1 score at a given contamination.
 
-    This is the KDD protocol of the DAGMM paper: the threshold is a percentile of the
-    *test* scores, so what is judged is the ranking, not a threshold that a user could
-    have. For that see `predict`.
+    This is the KDD protocol of the DAGMM paper [1]_: the threshold is a percentile of
+    the *test* scores. It evaluates the ranking, not a threshold that is known before
+    the test samples are; for that evaluate `predict`.
 
     Parameters
     ----------
@@ -89,8 +95,8 @@ def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None)
     scores : array-like of shape (n_samples,)
         From `score_samples` or `decision_function`: the lower, the more abnormal.
     contamination : float
-        The share called outliers, in (0, 1). Samples whose score equals the threshold
-        are called outliers, so with ties it may be more.
+        Fraction of the samples that is predicted to be outliers, in (0, 1). Samples
+        whose score equals the threshold are included, so with ties it may be more.
     outlier_label : int, str or None, default=None
         As for `is_outlier`.
 
@@ -102,7 +108,7 @@ def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None)
     Raises
     ------
     ValueError
-        If lengths differ, or if the labels' coding can't be told.
+        If lengths differ, or if the labels' coding can't be recognised.
 
     References
     ----------
@@ -118,7 +124,7 @@ def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None)
     truth = is_outlier(y_true, outlier_label)
     scores = column_or_1d(scores)
     check_consistent_length(truth, scores)
-    # The nearest score, not a value between two: exactly the share where no ties are.
+    # A score, not a value between two: exactly the fraction where there are no ties.
     threshold = np.quantile(scores, contamination, method="inverted_cdf")
     precision, recall, f1, _ = precision_recall_fscore_support(
         truth, scores <= threshold, average="binary", zero_division=0.0
@@ -135,12 +141,12 @@ def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None)
     prefer_skip_nested_validation=True,
 )
 def per_region_overlap(masks, maps, *, max_fpr=0.3):
-    """Judge anomaly maps by the share of each abnormal region that they find.
+    """Compute the area under the per-region overlap curve of anomaly maps (PRO).
 
-    For every threshold, the overlap of a region is the share of its pixels above the
-    threshold. Its mean over all regions of all images, whether these are large or
-    small, is drawn over the share of normal pixels above the threshold. The area under
-    that curve up to `max_fpr` is returned, divided by `max_fpr`.
+    At each threshold, the overlap of a region is the fraction of its pixels above the
+    threshold. The curve is the mean overlap over all regions of all images, whatever
+    their size, against the false-positive rate: the fraction of normal pixels above the
+    threshold. The area under it up to `max_fpr` is returned, divided by `max_fpr`.
 
     Parameters
     ----------
@@ -151,7 +157,7 @@ def per_region_overlap(masks, maps, *, max_fpr=0.3):
         The higher, the more abnormal. Those of a detector have an axis of channels:
         ``detector.anomaly_map(X).sum(axis=1)``.
     max_fpr : float, default=0.3
-        Where the area ends, in (0, 1].
+        Upper limit of the false-positive rate, in (0, 1].
 
     Returns
     -------
@@ -173,7 +179,7 @@ def per_region_overlap(masks, maps, *, max_fpr=0.3):
 
     Examples
     --------
-    Of two regions, one is found before any normal pixel, the other after all of them:
+    One of two regions is above all normal pixels, the other one below all of them:
 
     >>> from skanomaly.metrics import per_region_overlap
     >>> masks = [[[1, 1, 0, 0, 1]]]
@@ -190,25 +196,25 @@ def per_region_overlap(masks, maps, *, max_fpr=0.3):
     if masks.all() or not masks.any():
         kind = "normal" if masks.all() else "abnormal"
         raise ValueError(f"No pixel of the masks is {kind}.")
-    alone = np.zeros((3, 3, 3), dtype=int)
-    alone[1] = 1  # pixels touch within an image only
-    regions, n_regions = ndimage.label(masks, structure=alone)
+    neighbours = np.zeros((3, 3, 3), dtype=int)
+    neighbours[1] = 1  # pixels are connected within an image only
+    regions, n_regions = ndimage.label(masks, structure=neighbours)
     region_sizes = np.bincount(regions.ravel())
     order = np.argsort(-maps, axis=None, kind="stable")
     regions, scores = regions.ravel()[order], maps.ravel()[order]
-    # What a pixel adds to either axis of the curve once it is above the threshold.
-    adds_overlap = np.where(regions > 0, 1 / (n_regions * region_sizes[regions]), 0.0)
-    adds_false = np.where(regions > 0, 0.0, 1 / region_sizes[0])
+    # Increments of the curve's two coordinates, pixel by pixel.
+    overlap_steps = np.where(regions > 0, 1 / (n_regions * region_sizes[regions]), 0.0)
+    fpr_steps = np.where(regions > 0, 0.0, 1 / region_sizes[0])
     # Pixels of one score pass the threshold together.
     is_last = np.append(scores[1:] != scores[:-1], True)
-    overlap = np.append(0.0, np.cumsum(adds_overlap)[is_last])
-    false_share = np.append(0.0, np.cumsum(adds_false)[is_last])
-    end = np.searchsorted(false_share, max_fpr, side="right")
-    false_share, overlap = (
-        np.append(false_share[:end], max_fpr),
-        np.append(overlap[:end], np.interp(max_fpr, false_share, overlap)),
+    overlap = np.append(0.0, np.cumsum(overlap_steps)[is_last])
+    false_rate = np.append(0.0, np.cumsum(fpr_steps)[is_last])
+    end = np.searchsorted(false_rate, max_fpr, side="right")
+    false_rate, overlap = (
+        np.append(false_rate[:end], max_fpr),
+        np.append(overlap[:end], np.interp(max_fpr, false_rate, overlap)),
     )
-    area = np.sum(np.diff(false_share) * (overlap[1:] + overlap[:-1]) / 2)
+    area = np.sum(np.diff(false_rate) * (overlap[1:] + overlap[:-1]) / 2)
     return float(min(area / max_fpr, 1.0))
 
 
@@ -226,24 +232,34 @@ def outlier_scorer(
         As for `is_outlier`.
     response_method : {"score_samples", "decision_function", "predict"}, \
             default="score_samples"
-        What the estimator is asked for. Scores are given to `metric` with the sign
-        flipped, so that outliers are high; predictions as booleans, True for outliers.
+        Method of the estimator. Scores are given to `metric` with the sign flipped, so
+        that those of outliers are high; predictions as booleans, True for outliers.
     **kwargs : dict
         More arguments for `metric`.
 
     Returns
     -------
     scorer : callable
-        For ``scoring=`` of GridSearchCV, cross_validate and the like.
+        For ``scoring=`` of GridSearchCV, cross_validate and the like. Its value is NaN
+        where the labels are of one class only, in whatever coding.
 
     Raises
     ------
+    TypeError
+        If `metric` is not callable.
     ValueError
         If `response_method` is none of the three.
 
     See Also
     --------
     skanomaly.model_selection.NoveltySplit : Keeps outliers out of training.
+
+    Notes
+    -----
+    Training folds of `NoveltySplit` hold inliers only, so their scores are NaN in
+    `learning_curve`, `validation_curve` and searches with ``return_train_score=True``,
+    of which scikit-learn warns. Test scores, and so the choice of a search, are not
+    affected.
 
     Examples
     --------
@@ -255,6 +271,12 @@ def outlier_scorer(
     >>> outlier_scorer(roc_auc_score)(forest, X, y)
     1.0
     """
+    if not callable(metric):
+        raise TypeError(
+            "metric must be a function such as sklearn.metrics.roc_auc_score, got "
+            f"{metric!r}. To use one of scikit-learn's scorers, pass its name as "
+            "scoring= and labels that are 1 and -1 (outlier)."
+        )
     if response_method not in _RESPONSES:
         raise ValueError(
             f"response_method must be one of {_RESPONSES}, got {response_method!r}."
@@ -266,24 +288,33 @@ _RESPONSES = ("score_samples", "decision_function", "predict")
 
 
 class _OutlierScorer:
-    """A scorer that can be pickled and printed."""
+    """Scorer that can be pickled and printed."""
 
     def __init__(self, metric, outlier_label, response_method, kwargs):
         self.metric = metric
         self.outlier_label = outlier_label
         self.response_method = response_method
         self.kwargs = kwargs
+        self.__name__ = getattr(metric, "__name__", repr(metric))
 
     def __call__(self, estimator, X, y):
+        y = column_or_1d(y)
+        # All 1 are inliers in one coding and outliers in the other: NaN in both.
+        if self.outlier_label is None and len(np.unique(y)) == 1:
+            return np.nan
         truth = is_outlier(y, self.outlier_label)
+        if truth.all() or not truth.any():
+            return np.nan
         response = getattr(estimator, self.response_method)(X)
         if self.response_method == "predict":
             return self.metric(truth, response == -1, **self.kwargs)
         return self.metric(truth, -response, **self.kwargs)
 
     def __repr__(self):
-        return (
-            f"outlier_scorer({self.metric.__name__}, "
-            f"outlier_label={self.outlier_label!r}, "
-            f"response_method={self.response_method!r})"
-        )
+        options = {
+            "outlier_label": self.outlier_label,
+            "response_method": self.response_method,
+            **self.kwargs,
+        }
+        shown = "".join(f", {name}={value!r}" for name, value in options.items())
+        return f"outlier_scorer({self.__name__}{shown})"

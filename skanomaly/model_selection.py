@@ -1,8 +1,9 @@
-"""Choosing a detector by labelled outliers, without training on them."""
+"""Cross-validation of novelty detectors with labelled outliers."""
 
 import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .metrics import is_outlier
 
@@ -10,30 +11,34 @@ __all__ = ["NoveltySplit"]
 
 
 class NoveltySplit:
-    """A splitter that keeps outliers out of the training folds.
+    """Cross-validation splitter that removes outliers from the training folds.
 
-    Each fold of the wrapped splitter is tested on as it is, and trained on without its
-    outliers. So GridSearchCV tunes a novelty detector as it will be used: trained on
-    what is normal, tested on both.
+    The test folds of the wrapped splitter are left as they are. So GridSearchCV tunes a
+    novelty detector as it will be used: trained on normal samples, tested on both
+    kinds.
 
     Parameters
     ----------
     cv : int, splitter or iterable, default=5
-        An int makes that many stratified folds, so that each tests on its share of
-        outliers; anything else that scikit-learn takes for ``cv`` is used as it is.
+        An int makes that many stratified folds, so that each test fold has its part of
+        the outliers; anything else that scikit-learn takes for ``cv`` is used as it is.
     outlier_label : int, str or None, default=None
         The label of outliers. None recognises 1 and -1 (outlier), and 0 and 1
         (outlier).
 
     See Also
     --------
-    skanomaly.metrics.outlier_scorer : For labels that are not 1 and -1.
+    skanomaly.metrics.outlier_scorer : Scorer for labels in any coding.
 
     Notes
     -----
     A search with ``refit=True``, the default, fits its ``best_estimator_`` on all that
     it is given, outliers included. To keep them out, take ``refit=False`` and fit a
     detector with ``best_params_`` on the inliers.
+
+    Groups are given to the wrapped splitter: ``NoveltySplit(GroupKFold(3))`` and
+    ``search.fit(X, y, groups=groups)``. With metadata routing, what the wrapped
+    splitter requests is requested; ``set_split_request`` is a method of that splitter.
 
     Examples
     --------
@@ -51,16 +56,16 @@ class NoveltySplit:
         self.outlier_label = outlier_label
 
     def split(self, X, y=None, groups=None):
-        """Yield the positions of training and test samples.
+        """Yield the indices of training and test samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Samples; only their number counts.
+            Samples; only their number is used.
         y : array-like of shape (n_samples,)
             Labels.
         groups : array-like of shape (n_samples,) or None, default=None
-            For a splitter that wants them.
+            Groups of the samples, for the wrapped splitter.
 
         Yields
         ------
@@ -72,7 +77,7 @@ class NoveltySplit:
         Raises
         ------
         ValueError
-            Without labels, or with fewer outliers than folds.
+            If there are no labels, or fewer outliers than folds.
         """
         if y is None:
             raise ValueError(
@@ -84,20 +89,20 @@ class NoveltySplit:
         n_splits = splitter.get_n_splits(X, outlier, groups)
         if outlier.sum() < n_splits:
             raise ValueError(
-                f"There are {outlier.sum()} outliers for {n_splits} folds; each fold "
-                "needs one to be tested on."
+                f"There are {outlier.sum()} outliers for {n_splits} folds; each test "
+                "fold needs at least one. Take fewer folds."
             )
         for train, test in splitter.split(X, outlier, groups):
             train = np.asarray(train)
             yield train[~outlier[train]], np.asarray(test)
 
     def get_n_splits(self, X=None, y=None, groups=None):
-        """Tell how many folds there are.
+        """Return the number of folds.
 
         Parameters
         ----------
         X, y, groups : object
-            For a splitter that wants them.
+            For the wrapped splitter.
 
         Returns
         -------
@@ -105,6 +110,16 @@ class NoveltySplit:
             The number of folds.
         """
         return self._splitter(y).get_n_splits(X, y, groups)
+
+    def get_metadata_routing(self):
+        """Return the metadata requests of the wrapped splitter.
+
+        Returns
+        -------
+        routing : MetadataRequest
+            A `sklearn.utils.metadata_routing.MetadataRequest`.
+        """
+        return get_routing_for_object(self.cv)
 
     def _splitter(self, y):
         # "classifier" is what makes scikit-learn stratify.

@@ -1,4 +1,4 @@
-"""From frames to clips, and from clips back to frames."""
+"""Clips of video frames, and frame scores of detectors on clips."""
 
 from numbers import Integral
 
@@ -13,8 +13,8 @@ from sklearn.utils._param_validation import (
 
 __all__ = ["frame_scores", "make_clips"]
 
-# Clips overlap, so that a few hundred frames make gigabytes of them: a few at a time.
-_CLIPS_AT_ONCE = 32
+# Clips overlap, so that those of a few hundred frames are gigabytes.
+_BATCH_SIZE = 32
 
 
 @validate_params(
@@ -27,26 +27,26 @@ _CLIPS_AT_ONCE = 32
     prefer_skip_nested_validation=True,
 )
 def make_clips(frames, video=None, *, length=16, step=1):
-    """Cut videos into clips of consecutive frames.
+    """Split videos into clips of consecutive frames.
 
     Parameters
     ----------
     frames : array-like of shape (n_frames, channels, height, width)
-        Frames in the order of time, one video after the other.
+        Frames in temporal order, one video after the other.
     video : array-like of shape (n_frames,) or None, default=None
-        Which video a frame is of; None takes all frames for one video.
+        The video of each frame; None if all frames are of one video.
     length : int, default=16
-        Frames in a clip.
+        Number of frames in a clip.
     step : int, default=1
-        Frames from the start of one clip to the start of the next. The last clip of a
-        video ends with the video, so that every frame is in a clip.
+        Number of frames from the start of one clip to the start of the next. The last
+        clip of a video ends with the video, so that every frame is in a clip.
 
     Returns
     -------
     clips : ndarray of shape (n_clips, channels, length, height, width)
         Of the dtype of `frames`. No clip spans two videos.
     starts : ndarray of shape (n_clips,)
-        Where in `frames` each clip starts.
+        Index in `frames` of the first frame of each clip.
 
     Raises
     ------
@@ -79,31 +79,31 @@ def make_clips(frames, video=None, *, length=16, step=1):
     prefer_skip_nested_validation=True,
 )
 def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=None):
-    """Score each frame by the clips that hold it.
+    """Compute frame scores from the anomaly maps of clips.
 
-    A clip's anomaly map says how abnormal each of its frames is; a frame's score is the
-    mean over all clips that hold it.
+    The anomaly map of a clip is summed over each of its frames; the score of a frame is
+    the negative mean over all clips that contain it.
 
     Parameters
     ----------
     detector : estimator
-        A detector that was fitted on clips.
+        A detector with `anomaly_map` that is fitted on clips.
     frames : array-like of shape (n_frames, channels, height, width)
-        Frames in the order of time, one video after the other.
+        Frames in temporal order, one video after the other.
     video : array-like of shape (n_frames,) or None, default=None
-        Which video a frame is of; None takes all frames for one video.
+        The video of each frame; None if all frames are of one video.
     step : int, default=1
-        Frames from the start of one clip to the start of the next.
+        Number of frames from the start of one clip to the start of the next.
     patch : int or None, default=None
-        Side of a square, in pixels. A clip then says of a frame what it says of that
-        square in it where the map's sum is the largest: one odd thing counts, not how
-        much is going on. Take the size of the things in the scene. None sums the map
+        Side length of a square patch, in pixels. The map is then summed over the patch
+        with the largest sum only, so that a frame is scored by its most abnormal object
+        and not by the amount of motion. Take about the size of an object. None sums
         over the whole frame.
     normalize : {"per_video"} or None, default=None
-        ``"per_video"`` stretches the scores of each video to [0, 1], as the papers on
-        video do. It looks at the *whole* video, so it can't be had while the video
-        runs, and it calls something abnormal in every video: a way to compare with
-        published figures, not a detector.
+        ``"per_video"`` scales the scores of each video to [0, 1], as publications on
+        video do. It needs the whole video, so it can't be used online, and every video
+        gets a frame with score 0, whether or not anything is abnormal. Use it only to
+        compare with published results.
 
     Returns
     -------
@@ -113,8 +113,9 @@ def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=
     Raises
     ------
     ValueError
-        If the detector was not fitted on clips, if frames have another shape than its
-        own, if a video is shorter than a clip, or if `patch` is larger than a frame.
+        If the detector was not fitted on clips, if the shape of the frames is not that
+        seen in `fit`, if a video is shorter than a clip, or if `patch` is larger than a
+        frame.
 
     Examples
     --------
@@ -123,7 +124,7 @@ def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=
     >>> from skanomaly.video import frame_scores, make_clips
     >>> frames = np.random.default_rng(0).normal(size=(30, 1, 8, 8))
     >>> clips, _ = make_clips(frames, length=4)
-    >>> detector = Autoencoder(max_epochs=1, random_state=0).fit(clips)
+    >>> detector = Autoencoder(random_state=0).fit(clips)
     >>> frame_scores(detector, frames).shape
     (30,)
     """
@@ -142,12 +143,11 @@ def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=
         )
     starts = _clip_starts(video, length, step)
     total, count = np.zeros(len(frames)), np.zeros(len(frames))
-    for some in np.array_split(starts, -(-len(starts) // _CLIPS_AT_ONCE)):
-        maps = detector.anomaly_map(_cut(frames, some, length))
-        by_frame = _pool(maps.sum(axis=1), patch)
-        held = some[:, np.newaxis] + np.arange(length)
-        np.add.at(total, held, by_frame)
-        np.add.at(count, held, 1)
+    for batch in np.array_split(starts, -(-len(starts) // _BATCH_SIZE)):
+        maps = detector.anomaly_map(_cut(frames, batch, length))
+        frame_indices = batch[:, np.newaxis] + np.arange(length)
+        np.add.at(total, frame_indices, _pool(maps.sum(axis=1), patch))
+        np.add.at(count, frame_indices, 1)
     scores = -total / count
     if normalize == "per_video":
         for name in np.unique(video):
@@ -158,13 +158,13 @@ def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=
 
 
 def _pool(maps, patch):
-    """Sum maps (..., height, width), or take the largest sum over squares in them."""
+    """Sum maps (..., height, width) over all pixels, or over the largest patch."""
     if patch is None:
         return maps.sum(axis=(-2, -1))
-    # The sum over a square is made of four sums over what lies above and left of it.
-    corners = np.zeros((*maps.shape[:-2], maps.shape[-2] + 1, maps.shape[-1] + 1))
-    corners[..., 1:, 1:] = maps.cumsum(axis=-2).cumsum(axis=-1)
-    strips = corners[..., patch:, :] - corners[..., :-patch, :]
+    # A summed-area table: the sum over each patch is a difference of four entries.
+    table = np.zeros((*maps.shape[:-2], maps.shape[-2] + 1, maps.shape[-1] + 1))
+    table[..., 1:, 1:] = maps.cumsum(axis=-2).cumsum(axis=-1)
+    strips = table[..., patch:, :] - table[..., :-patch, :]
     return (strips[..., patch:] - strips[..., :-patch]).max(axis=(-2, -1))
 
 
@@ -183,7 +183,9 @@ def _check_video(video, n_frames):
     check_consistent_length(video, range(n_frames))
     n_runs = 1 + (video[1:] != video[:-1]).sum()
     if n_runs != len(np.unique(video)):
-        raise ValueError("The frames of a video must stand together, in order of time.")
+        raise ValueError(
+            "The frames of a video must be consecutive; sort frames and video by video."
+        )
     return video
 
 

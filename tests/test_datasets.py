@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.datasets
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from skanomaly.datasets import (
     _kddcup99,
@@ -204,6 +204,14 @@ def test_split_is_decided_by_the_seed(kdd):
         split_kddcup99(kdd, protocol="other")
 
 
+def test_what_load_kddcup99_does_not_return_is_refused(kdd):
+    as_fetched = sklearn.utils.Bunch(data=kdd.data, target=kdd.target)
+    for wrong in (kdd.data, kdd.data.to_numpy(), as_fetched, None):
+        with pytest.raises(TypeError, match="must be the Bunch that") as error:
+            split_kddcup99(wrong)
+        assert len(str(error.value)) < 150
+
+
 # -- files -----------------------------------------------------------------------------
 
 
@@ -256,6 +264,17 @@ def test_cifar10(tmp_path):
     assert cifar.X_test.shape == (1, 3, 32, 32)
 
 
+def test_cifar10_of_another_format_is_refused(tmp_path):
+    stream = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(stream, format="PNG")
+    png, ends = np.frombuffer(stream.getvalue(), np.uint8), [0, stream.tell()]
+    file = tmp_path / "cifar10.npz"
+    parts = {"jpeg_train": png, "offsets_train": ends, "y_train": [0]}
+    np.savez(file, **parts)
+    with pytest.raises(UnidentifiedImageError):
+        load_cifar10(file)
+
+
 def test_ped2(tmp_path):
     x = np.full((4, 64, 96), 255, dtype=np.uint8)
     file = tmp_path / "ped2.npz"
@@ -288,6 +307,32 @@ def test_adbench(tmp_path, monkeypatch):
         load_adbench("shuttle")
 
 
+def test_adbench_names(tmp_path):
+    for i, stem in enumerate(["6_cardio", "7_cardio", "8_wine", "wine", "fast_glass"]):
+        np.savez(tmp_path / f"{stem}.npz", X=np.full((2, 1), i), y=[0, 1])
+    np.savez(tmp_path.parent / "outside.npz", X=np.ones((2, 1)), y=[0, 1])
+    with pytest.raises(ValueError, match=r"ambiguous .*\['6_cardio', '7_cardio'\]"):
+        load_adbench("cardio", tmp_path)
+    for name, value in {"6_cardio": 0, "7_cardio": 1, "8_wine": 2, "wine": 3}.items():
+        assert load_adbench(name, tmp_path).data[0] == value
+    outside = tmp_path.parent / "outside"
+    for name in ("../outside", str(outside), f"{outside}.npz", "glass", "6_cardio.npz"):
+        with pytest.raises(FileNotFoundError, match=r"no set .*there are .*8_wine"):
+            load_adbench(name, tmp_path)
+
+
+def test_find_data_of_an_unknown_file(tmp_path, monkeypatch):
+    monkeypatch.delenv("SKANOMALY_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"x\.npz is needed.*SKANOMALY_DATA"):
+        find_data("x.npz")
+    monkeypatch.setenv("SKANOMALY_DATA", str(tmp_path))
+    for name in ("x.npz", "other/x.npz"):
+        with pytest.raises(FileNotFoundError, match=r"is not in .*'cifar10', 'kddcup"):
+            find_data(name)
+    (tmp_path / "x.npz").touch()
+    assert find_data("x.npz") == tmp_path / "x.npz"
+
+
 def test_find_data_returns_the_file_named(tmp_path):
     file = tmp_path / "any.npz"
     file.touch()
@@ -305,12 +350,12 @@ def test_one_class_split():
     assert np.array_equal(split.X_test, X_test)
     assert np.array_equal(split.y_test == 1, y_test == 2)
     few = one_class_split(
-        X_train, y_train, X_test, y_test, 2, outlier_share=0.5, random_state=0
+        X_train, y_train, X_test, y_test, 2, outlier_fraction=0.5, random_state=0
     )
     assert (few.y_test == 1).sum() == (few.y_test == -1).sum() == 10
     assert np.array_equal(few.class_test, few.X_test % 5)
     again = one_class_split(
-        X_train, y_train, X_test, y_test, 2, outlier_share=0.5, random_state=0
+        X_train, y_train, X_test, y_test, 2, outlier_fraction=0.5, random_state=0
     )
     assert np.array_equal(few.X_test, again.X_test)
 
@@ -320,7 +365,7 @@ def test_one_class_split_says_what_is_missing():
     with pytest.raises(ValueError, match=r"of class 7; there are \[0, 1\]"):
         one_class_split(X, y, X, y, 7)
     with pytest.raises(ValueError, match="needs 45 outliers"):
-        one_class_split(X, y, X, y, 1, outlier_share=0.9)
+        one_class_split(X, y, X, y, 1, outlier_fraction=0.9)
 
 
 # -- the real data ---------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""Data sets, and the published ways to split them.
+"""Data sets and the published protocols for splitting them.
 
-The loaders of small sets need nothing but scikit-learn. `load_kddcup99` downloads its
-data through scikit-learn where no local copy is found. The rest read files that you
-have; `find_data` says where they are looked for.
+The small sets come with scikit-learn. `load_kddcup99` downloads its data through
+scikit-learn if there is no local copy. The other loaders read local files; `find_data`
+documents where.
 """
 
 from ._files import find_data

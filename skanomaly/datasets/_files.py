@@ -1,19 +1,19 @@
-"""Where data files are looked for, and what to do where they are missing."""
+"""Local data files, and how to obtain those that are missing."""
 
 import os
 from pathlib import Path
 
 
 def find_data(name, path=None):
-    """Find a data file, or say how to get it.
+    """Return the path of a local data file.
 
     Parameters
     ----------
     name : str
-        The file's place in a folder of data, such as ``"mnist/mnist.npz"``.
+        Path of the file in the data folder, such as ``"mnist/mnist.npz"``.
     path : str, path-like or None, default=None
-        The file itself. None looks in the folder that the environment variable
-        ``SKANOMALY_DATA`` names.
+        Path of the file itself. None looks for `name` in the folder named by the
+        environment variable ``SKANOMALY_DATA``.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def find_data(name, path=None):
     Raises
     ------
     FileNotFoundError
-        Where there is no such file; the message says where it belongs.
+        If there is no such file; the message says where it belongs.
 
     Examples
     --------
@@ -42,19 +42,20 @@ def find_data(name, path=None):
     if folder is None:
         raise FileNotFoundError(
             f"{name} is needed. Set the environment variable SKANOMALY_DATA to the "
-            f"folder that holds it, or name the file by path=. {how_to_get(name)}"
+            f"folder that holds it, or pass the file as path=. {how_to_get(name)}"
         )
     found = Path(folder) / name
     if not found.is_file():
         raise FileNotFoundError(
-            f"{name} is not in the folder {folder} that SKANOMALY_DATA names. "
+            f"{name} is not in the folder {folder} named by SKANOMALY_DATA. "
             f"{how_to_get(name)}"
         )
     return found
 
 
 def how_to_get(name: str) -> str:
-    return {
+    """Return how to obtain the file."""
+    hints = {
         "kddcup99": "The file is 'kddcup.data_10_percent.gz' of the UCI KDD archive.",
         "mnist": (
             "It is Keras's mnist.npz: arrays x_train, y_train, x_test and y_test."
@@ -74,4 +75,6 @@ def how_to_get(name: str) -> str:
             "The sets lie in 'adbench/datasets/Classical' of "
             "https://github.com/Minqi824/ADBench."
         ),
-    }[Path(name).parts[0]]
+    }
+    known = f"skanomaly's own loaders read files in the folders {sorted(hints)}."
+    return hints.get(name.partition("/")[0], known)

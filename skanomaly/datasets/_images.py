@@ -1,4 +1,4 @@
-"""Images and video, and the one-class problems made of them."""
+"""Images and video, and one-class problems made of them."""
 
 import io
 import itertools
@@ -19,7 +19,7 @@ from ._files import find_data
 def load_digits(normal_class=0):
     """Load scikit-learn's 8 x 8 digits as a one-class problem on images.
 
-    They come with scikit-learn and need no network.
+    They come with scikit-learn.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def load_digits(normal_class=0):
     data : Bunch
         - ``data``: ndarray of shape (1797, 1, 8, 8), float32 in [0, 1].
         - ``target``: ndarray of shape (1797,), 1 for the normal digit, -1 for others.
-        - ``digit``: ndarray of shape (1797,), which digit it is.
+        - ``digit``: ndarray of shape (1797,), the digits.
         - ``DESCR``: str.
 
     Examples
@@ -56,8 +56,8 @@ def load_mnist(path=None):
     Parameters
     ----------
     path : str, path-like or None, default=None
-        Keras's ``mnist.npz``; None takes ``mnist/mnist.npz`` in the folder that
-        ``SKANOMALY_DATA`` names.
+        Keras's ``mnist.npz``; None is ``mnist/mnist.npz`` in the folder named by
+        ``SKANOMALY_DATA``.
 
     Returns
     -------
@@ -69,11 +69,11 @@ def load_mnist(path=None):
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
 
     See Also
     --------
-    one_class_split : Make a one-class problem of it.
+    one_class_split : Turn it into a one-class problem.
 
     References
     ----------
@@ -102,8 +102,8 @@ def load_cifar10(path=None):
     ----------
     path : str, path-like or None, default=None
         An ``.npz`` with ``jpeg_train``, ``offsets_train``, ``y_train`` and the same for
-        ``test``; image i is ``jpeg[offsets[i]:offsets[i + 1]]``. None takes
-        ``cifar10/cifar10_jpeg.npz`` in the folder that ``SKANOMALY_DATA`` names.
+        ``test``; image i is ``jpeg[offsets[i]:offsets[i + 1]]``. None is
+        ``cifar10/cifar10_jpeg.npz`` in the folder named by ``SKANOMALY_DATA``.
 
     Returns
     -------
@@ -115,13 +115,15 @@ def load_cifar10(path=None):
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ImportError
-        Where Pillow is missing.
+        If Pillow is missing.
+    PIL.UnidentifiedImageError
+        If an image is of another format than JPEG.
 
     Notes
     -----
-    JPEG is slightly lossy: figures on this copy may differ from the original's.
+    JPEG is slightly lossy: results on this copy may differ from those on the original.
 
     References
     ----------
@@ -141,8 +143,11 @@ def load_cifar10(path=None):
         ) from error
 
     def decode(jpeg, offsets):
+        # Left to itself, Pillow goes by the content: an EPS file runs Ghostscript.
         images = [
-            np.asarray(Image.open(io.BytesIO(jpeg[start:stop].tobytes())))
+            np.asarray(
+                Image.open(io.BytesIO(jpeg[start:stop].tobytes()), formats=["JPEG"])
+            )
             for start, stop in itertools.pairwise(offsets)
         ]
         return _as_floats(np.stack(images).transpose(0, 3, 1, 2))
@@ -163,23 +168,23 @@ def load_ped2(path=None):
     ----------
     path : str, path-like or None, default=None
         An ``.npz`` with ``x_train``, ``video_train``, ``x_test``, ``video_test`` and
-        ``y_test``. None takes ``ucsd_ped2/ped2_64x96.npz`` in the folder that
-        ``SKANOMALY_DATA`` names.
+        ``y_test``. None is ``ucsd_ped2/ped2_64x96.npz`` in the folder named by
+        ``SKANOMALY_DATA``.
 
     Returns
     -------
     data : Bunch
-        - ``X_train``: ndarray of shape (2550, 1, 64, 96), float32 in [0, 1]; all of
-          them normal, in the order of time.
-        - ``video_train``: ndarray of shape (2550,), which video a frame is of.
+        - ``X_train``: ndarray of shape (2550, 1, 64, 96), float32 in [0, 1]; normal
+          frames in temporal order.
+        - ``video_train``: ndarray of shape (2550,), the video of each frame.
         - ``X_test``, ``video_test``: likewise, 2010 frames.
         - ``y_test``: ndarray of shape (2010,), 1 for normal frames, -1 for frames with
-          something else than pedestrians.
+          anything else than pedestrians.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
 
     References
     ----------
@@ -212,7 +217,7 @@ def _as_floats(pixels: np.ndarray) -> np.ndarray:
         "y_train": ["array-like"],
         "X_test": ["array-like"],
         "y_test": ["array-like"],
-        "outlier_share": [Interval(Real, 0, 1, closed="neither"), None],
+        "outlier_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -224,13 +229,13 @@ def one_class_split(
     y_test,
     normal_class,
     *,
-    outlier_share=None,
+    outlier_fraction=None,
     random_state=None,
 ):
     """Turn a classification data set into a one-class problem.
 
-    Training keeps the samples of one class; in the test part they are the inliers and
-    the samples of all other classes the outliers.
+    One class is normal: only its samples are kept for training. Test samples of all
+    other classes are outliers.
 
     Parameters
     ----------
@@ -244,11 +249,11 @@ def one_class_split(
         Their classes.
     normal_class : int or str
         The class that is normal.
-    outlier_share : float or None, default=None
-        Keep so many of the outliers, at random, that they are this share of the test
-        part. None keeps all.
+    outlier_fraction : float or None, default=None
+        Fraction of outliers in the test part, for which a random subset of them is
+        kept. None keeps all.
     random_state : int, RandomState instance or None, default=None
-        Decides which outliers are kept.
+        Determines which outliers are kept.
 
     Returns
     -------
@@ -262,7 +267,7 @@ def one_class_split(
     ------
     ValueError
         If no training sample is of `normal_class`, or if there are too few outliers for
-        `outlier_share`.
+        `outlier_fraction`.
 
     Examples
     --------
@@ -286,11 +291,11 @@ def one_class_split(
         )
     inliers = np.flatnonzero(y_test == normal_class)
     outliers = np.flatnonzero(y_test != normal_class)
-    if outlier_share is not None:
-        n_outliers = round(len(inliers) * outlier_share / (1 - outlier_share))
+    if outlier_fraction is not None:
+        n_outliers = round(len(inliers) * outlier_fraction / (1 - outlier_fraction))
         if n_outliers > len(outliers):
             raise ValueError(
-                f"outlier_share={outlier_share} needs {n_outliers} outliers beside "
+                f"outlier_fraction={outlier_fraction} needs {n_outliers} outliers for "
                 f"{len(inliers)} inliers, but there are {len(outliers)}."
             )
         random_state = check_random_state(random_state)

@@ -1,4 +1,4 @@
-"""KDD Cup 1999 and the published ways to split it."""
+"""KDD Cup 1999 and the published protocols for splitting it."""
 
 import numpy as np
 from sklearn import datasets as sklearn_datasets
@@ -25,10 +25,10 @@ _KDD_CATEGORICAL = (
 
 
 def load_kddcup99(path=None):
-    """Load the 10 % file of KDD Cup 1999: network connections, normal and attacks.
+    """Load the 10 % file of KDD Cup 1999, a table of network connections.
 
-    The file is `path`, or else lies in the folder named by ``SKANOMALY_DATA``, or else
-    is downloaded and cached by `sklearn.datasets.fetch_kddcup99`.
+    Without `path` the file is looked for in the folder named by ``SKANOMALY_DATA``, and
+    else downloaded and cached by `sklearn.datasets.fetch_kddcup99`.
 
     Parameters
     ----------
@@ -49,23 +49,23 @@ def load_kddcup99(path=None):
     Raises
     ------
     FileNotFoundError
-        Where `path` is given and there is no such file.
+        If `path` is given and there is no such file.
     OSError
-        Where there is neither a file nor a network; the message says what to do.
+        If there is no local file and the download fails.
     ValueError
-        Where the file has another format.
+        If the file has another format.
     ImportError
-        Where pandas is missing.
+        If pandas is missing.
 
     See Also
     --------
-    split_kddcup99 : The published ways to split it.
+    split_kddcup99 : Split it by a published protocol.
 
     Notes
     -----
-    Of the 494,021 rows 145,586 are distinct, and a nearest neighbour among the distinct
-    training rows does as well on protocol ``"dagmm"`` as any network. A high figure on
-    this data says little about a method.
+    Of the 494,021 rows 145,586 are distinct, and nearest neighbours among the distinct
+    training rows do as well on protocol ``"dagmm"`` as any network. High scores on this
+    data are little evidence for a method.
 
     References
     ----------
@@ -106,9 +106,9 @@ def _fetch_kddcup99(pandas):
     except OSError as error:
         raise OSError(
             "KDD Cup 1999 could not be downloaded. Get 'kddcup.data_10_percent.gz' "
-            "from the UCI KDD archive, and give its path, or put it into the folder "
-            "'kddcup99' of the folder that the environment variable SKANOMALY_DATA "
-            "names."
+            "from the UCI KDD archive, and pass its path, or put it into the folder "
+            "'kddcup99' of the folder named by the environment variable "
+            "SKANOMALY_DATA."
         ) from error
     frame = pandas.DataFrame(kdd.data)
     frame["label"] = kdd.target
@@ -119,7 +119,6 @@ def _fetch_kddcup99(pandas):
 
 @validate_params(
     {
-        "kdd": [Bunch],
         "protocol": [StrOptions({"dagmm", "intrusion"})],
         "drop_duplicates": [StrOptions({"train", "all"}), None],
         "random_state": ["random_state"],
@@ -127,30 +126,30 @@ def _fetch_kddcup99(pandas):
     prefer_skip_nested_validation=True,
 )
 def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=None):
-    """Split KDD Cup 1999 as published.
+    """Split KDD Cup 1999 by a published protocol.
 
     ``"dagmm"``, of the papers on DAGMM, MemAE, EGBAD and ALAD: a random half of all
     rows is for training, of which only the attacks are kept, as the *normal* class;
     all of the other half is for testing, and its normal connections, about a fifth,
-    are the *outliers*. The papers call the fifth with the highest scores outliers; see
-    `skanomaly.metrics.precision_recall_f1_at`.
+    are the *outliers*. The papers predict that the fifth with the highest scores are
+    outliers; see `skanomaly.metrics.precision_recall_f1_at`.
 
-    ``"intrusion"``, the direction in which the data would be used: a random half of the
-    normal connections is for training; the other half and all attacks are for testing,
-    and the attacks are the outliers. No kind of attack has been seen in training.
+    ``"intrusion"``, intrusion detection: a random half of the normal connections is for
+    training; the other half and all attacks are for testing, and the attacks are the
+    outliers. No attack is in the training part.
 
     Parameters
     ----------
     kdd : Bunch
         From `load_kddcup99`.
     protocol : {"dagmm", "intrusion"}, default="dagmm"
-        Which split.
+        The protocol.
     drop_duplicates : {"train", "all"} or None, default=None
-        Where only one of several equal rows is kept: in the training part, in both
-        parts (then before the split, so that no test row stands in the training part),
-        or nowhere, as published.
+        Where duplicate rows are dropped: in the training part, in both parts (before
+        the split, so that no test row is in the training part), or nowhere, as
+        published.
     random_state : int, RandomState instance or None, default=None
-        Decides the split.
+        Determines the split.
 
     Returns
     -------
@@ -161,11 +160,16 @@ def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=
         - ``kind_train``, ``kind_test``: ndarray of str, ``"normal"`` or the kind of
           attack.
 
+    Raises
+    ------
+    TypeError
+        If `kdd` is not from `load_kddcup99`.
+
     Notes
     -----
-    GOAD and NeuTraL-AD put *all* normal connections into the test part and take the
-    true share of outliers for their threshold: about six points of F1 more for the same
-    scores. Figures of the two protocols must not stand in one table.
+    GOAD and NeuTraL-AD put *all* normal connections into the test part and set their
+    threshold by the true fraction of outliers: about six points of F1 more for the same
+    scores. Results of the two protocols are not comparable.
 
     References
     ----------
@@ -180,6 +184,11 @@ def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=
     >>> split.X_train.shape  # doctest: +SKIP
     (198348, 41)
     """
+    if not isinstance(kdd, Bunch) or not {"data", "kind"} <= kdd.keys():
+        raise TypeError(
+            "kdd must be the Bunch that skanomaly.datasets.load_kddcup99 returns, with "
+            f"data and kind; got {type(kdd).__name__}."
+        )
     random_state = check_random_state(random_state)
     data, kind = kdd.data, kdd.kind
     if drop_duplicates == "all":

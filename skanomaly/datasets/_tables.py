@@ -1,6 +1,7 @@
 """Tables as one-class problems."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ._files import how_to_get
 def load_breast_cancer():
     """Load the Wisconsin breast cancer data as a one-class problem.
 
-    It comes with scikit-learn and needs no network.
+    It comes with scikit-learn.
 
     Returns
     -------
@@ -40,16 +41,16 @@ def load_breast_cancer():
 
 
 def load_adbench(name, path=None):
-    """Load one of ADBench's classical tables.
+    """Load one of ADBench's classical tables from a local file.
 
     Parameters
     ----------
     name : str
-        As ADBench names it, with or without the number: ``"cardio"`` or
+        Name of a file without ``.npz``, with or without its number: ``"cardio"`` or
         ``"6_cardio"``.
     path : str, path-like or None, default=None
-        The folder with the ``.npz`` files; None takes ``adbench`` in the folder that
-        ``SKANOMALY_DATA`` names.
+        The folder with the ``.npz`` files; None is ``adbench`` in the folder named by
+        ``SKANOMALY_DATA``.
 
     Returns
     -------
@@ -60,7 +61,9 @@ def load_adbench(name, path=None):
     Raises
     ------
     FileNotFoundError
-        Where there is no such set; the message lists those that are there.
+        If there is no such set; the message lists those that are there.
+    ValueError
+        If several files have this name without their number.
 
     References
     ----------
@@ -76,14 +79,21 @@ def load_adbench(name, path=None):
     if path is None:
         path = Path(os.environ.get("SKANOMALY_DATA", ".")) / "adbench"
     files = {file.stem: file for file in sorted(Path(path).glob("*.npz"))}
-    short = {stem.split("_", 1)[-1]: file for stem, file in files.items()}
-    file = (short | files).get(name)
-    if file is None:
+    found = (
+        [name]
+        if name in files
+        else [stem for stem in files if re.sub(r"^\d+_", "", stem) == name]
+    )
+    if not found:
         raise FileNotFoundError(
             f"There is no set {name!r} in {path}; there are {sorted(files)}. "
-            f"{how_to_get('adbench')} Name their folder by path=, or by "
-            "SKANOMALY_DATA the folder that holds it as 'adbench'."
+            f"{how_to_get('adbench')} Pass their folder as path=, or set "
+            "SKANOMALY_DATA to the folder that holds it as 'adbench'."
         )
-    with np.load(file) as arrays:
+    if len(found) > 1:
+        raise ValueError(
+            f"{name!r} is ambiguous in {path}: there are {found}. Pass one of them."
+        )
+    with np.load(files[found[0]]) as arrays:
         X, y = arrays["X"].astype(np.float64), arrays["y"].ravel()
     return Bunch(data=X, target=np.where(y == 1, -1, 1))
