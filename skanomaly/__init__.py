@@ -10,16 +10,16 @@ __version__ = "0.1.0.dev0"
 
 # Where each public name lives; PEP 562 imports it when it is asked for.
 _HOMES = {
-    "ALAD": ".detectors",
-    "AnoGAN": ".detectors",
-    "Autoencoder": ".detectors",
-    "EGBAD": ".detectors",
-    "FAnoGAN": ".detectors",
-    "GANomaly": ".detectors",
-    "MemAE": ".detectors",
-    "OGNet": ".detectors",
-    "StudentTeacher": ".detectors",
-    "VAE": ".detectors",
+    "ALAD": ".detectors.alad",
+    "AnoGAN": ".detectors.anogan",
+    "Autoencoder": ".detectors.autoencoder",
+    "EGBAD": ".detectors.egbad",
+    "FAnoGAN": ".detectors.f_anogan",
+    "GANomaly": ".detectors.ganomaly",
+    "MemAE": ".detectors.memae",
+    "OGNet": ".detectors.ognet",
+    "StudentTeacher": ".detectors.student_teacher",
+    "VAE": ".detectors.vae",
     "make_tabular_pipeline": ".preprocessing",
 }
 _MODULES = (
@@ -46,18 +46,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .detectors import (
-        ALAD,
-        EGBAD,
-        VAE,
-        AnoGAN,
-        Autoencoder,
-        FAnoGAN,
-        GANomaly,
-        MemAE,
-        OGNet,
-        StudentTeacher,
-    )
+    from .detectors.alad import ALAD
+    from .detectors.anogan import AnoGAN
+    from .detectors.autoencoder import Autoencoder
+    from .detectors.egbad import EGBAD
+    from .detectors.f_anogan import FAnoGAN
+    from .detectors.ganomaly import GANomaly
+    from .detectors.memae import MemAE
+    from .detectors.ognet import OGNet
+    from .detectors.student_teacher import StudentTeacher
+    from .detectors.vae import VAE
     from .preprocessing import make_tabular_pipeline
 
 

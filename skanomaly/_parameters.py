@@ -1,11 +1,33 @@
-"""Constructors from annotated fields, with the words and checks that they share."""
+"""Constructors, constraints and documentation from annotated fields."""
 
+import inspect
 import re
+import types
 from dataclasses import dataclass, fields
-from numbers import Integral
-from typing import Any, dataclass_transform
+from numbers import Integral, Real
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .nn.backbones import ACTIVATIONS
+
+PositiveInt = Annotated[int, Interval(Integral, 1, None, closed="left")]
+NonNegativeInt = Annotated[int, Interval(Integral, 0, None, closed="left")]
+PositiveFloat = Annotated[float, Interval(Real, 0, None, closed="neither")]
+NonNegativeFloat = Annotated[float, Interval(Real, 0, None, closed="left")]
+UnitFloat = Annotated[float, Interval(Real, 0, 1, closed="both")]
+OpenUnitFloat = Annotated[float, Interval(Real, 0, 1, closed="neither")]
+Activation = Annotated[str, StrOptions(set(ACTIVATIONS))]
+LearningRate = Annotated[float, Interval(Real, 0, 1, closed="right")]
 
 _SHARED_PARAMETERS = """\
     hidden_sizes : array-like of int or None, default=None
@@ -17,24 +39,25 @@ _SHARED_PARAMETERS = """\
         Length of the code. None takes half as many numbers as a sample has, 16 at the
         most.
     activation : {activations}, default="tanh"
-        What follows every hidden layer.
+        Activation function of the hidden layers.
     max_epochs : int, default=100
         How many times training goes through the data, at the most.
     batch_size : int, default=128
         Samples in a training step. The last batch of an epoch may have fewer and is
         never dropped; a batch size above the number of samples makes one batch of them.
     learning_rate : float, default=1e-3
-        Step size of the optimiser (Adam, unless `net_params` says otherwise).
+        Step size of the optimizer (Adam, unless `net_params` says otherwise), at most
+        1.
     early_stopping : bool, default=False
         Whether to hold out a part of the training data, stop when it is no longer
         fitted better, and go back to the weights that fitted it best.
     validation_fraction : float, default=0.1
-        The share held out, between 0 and 1. Only used with `early_stopping`.
+        The fraction held out, between 0 and 1. Only used with `early_stopping`.
     n_iter_no_change : int, default=10
         Epochs without improvement after which training stops. Only used with
         `early_stopping`.
     contamination : float, default=0.1
-        The share of the training samples to be called outliers, in (0, 0.5]. It sets
+        The fraction of the training samples to be called outliers, in (0, 0.5]. It sets
         `offset_` and nothing else: scores do not depend on it.
     sample_shape : array-like of int or None, default=None
         Shape that flat rows are given before they enter the network: ``(channels,
@@ -47,8 +70,10 @@ _SHARED_PARAMETERS = """\
     net_params : dict or None, default=None
         More settings for the skorch net by name, for example ``{{"callbacks": [...],
         "optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "compile": True}}``.
+        Callbacks are copied for each fit.
     warm_start : bool, default=False
-        Whether a further `fit` goes on from the weights of the last one.
+        Whether a further `fit` continues from the weights of the last one, with the
+        parameters as they are by then.
     random_state : int, RandomState instance or None, default=None
         Decides the first weights, the order of the samples and all noise. An int gives
         the same scores in every fit.
@@ -70,9 +95,12 @@ _SHARED_ATTRIBUTES = """\
     n_iter_ : int
         Epochs trained.
     history_ : list of dict
-        An entry an epoch: ``"epoch"``, ``"train_loss"``, ``"dur"`` in seconds, with
-        `early_stopping` ``"valid_loss"``, and with several players each one's
-        ``"train_<player>_loss"``. ``pandas.DataFrame(detector.history_)`` reads it.
+        An entry an epoch, or a round of steps in a phase that is counted in steps:
+        ``"epoch"``, ``"phase"``, ``"train_loss"``, ``"dur"`` in seconds, with
+        `early_stopping` ``"valid_loss"``, and with several networks each one's
+        ``"train_<network>_loss"``. ``pandas.DataFrame(detector.history_)`` reads it.
+    module_ : torch.nn.Module
+        The fitted network.
     net_ : DetectorNet
         The fitted skorch net. It is not pickled but built again from the weights.
 """
@@ -82,9 +110,10 @@ _SHARED_ATTRIBUTES = """\
 def parameters(detector_class):
     """Make the annotated fields of a detector its constructor's parameters.
 
-    The signature is real, so that ``get_params``, ``clone``, the repr and GridSearchCV
-    see it, and a subclass types only its own parameters. ``{shared_parameters}`` and
-    ``{shared_attributes}`` in the docstring are filled in.
+    A field states name, type, constraint and default of a parameter, once. The
+    signature is real, so that ``get_params``, ``clone``, the repr and GridSearchCV see
+    it. ``{shared_parameters}`` and ``{shared_attributes}`` in the docstring are filled
+    in.
 
     Parameters
     ----------
@@ -94,70 +123,59 @@ def parameters(detector_class):
     Returns
     -------
     detector_class : type
-        The same class with a constructor.
+        The same class with a constructor and scikit-learn's ``_parameter_constraints``.
 
     Examples
     --------
     >>> from skanomaly import Autoencoder
-    >>> from skanomaly.base import parameters
+    >>> from skanomaly.base import PositiveInt, parameters
     >>> @parameters
-    ... class Wide(Autoencoder):
-    ...     hidden_sizes: tuple = (512, 256)
-    >>> Wide(max_epochs=3).get_params()["hidden_sizes"]
-    (512, 256)
+    ... class Repeated(Autoencoder):
+    ...     n_repeats: PositiveInt = 3
+    >>> Repeated(max_epochs=3).get_params()["n_repeats"]
+    3
+    >>> str(Repeated._parameter_constraints["n_repeats"][0])
+    'an int in the range [1, inf)'
     """
     detector_class = dataclass(kw_only=True, eq=False, repr=False)(detector_class)
-    doc = detector_class.__doc__
-    if doc is not None:
-        family = getattr(detector_class, "_shared_parameters", "")
-        shared = _with_defaults_of(detector_class, _SHARED_PARAMETERS + family)
-        doc = doc.replace("    {shared_parameters}\n", shared)
-        family = getattr(detector_class, "_shared_attributes", "")
-        doc = doc.replace("    {shared_attributes}\n", _SHARED_ATTRIBUTES + family)
-        detector_class.__doc__ = doc
+    own = inspect.get_annotations(detector_class)
+    hints = get_type_hints(detector_class, include_extras=True) if own else {}
+    detector_class._parameter_constraints = {
+        **getattr(detector_class, "_parameter_constraints", {}),
+        **{
+            field.name: _constraints(hints[field.name])
+            for field in fields(detector_class)
+            if field.name in own
+        },
+    }
+    if detector_class.__doc__ is not None:
+        detector_class.__doc__ = _fill_in(detector_class)
     return detector_class
 
 
-def _with_defaults_of(detector_class: type, shared: str) -> str:
-    """Write a class's own defaults into the words on parameters that it shares."""
-    for field in fields(detector_class):
+def _constraints(hint: Any) -> list:
+    """Translate a type into what scikit-learn checks a parameter by."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return list(hint.__metadata__)
+    if origin in (Union, types.UnionType):
+        return [each for member in get_args(hint) for each in _constraints(member)]
+    if origin is Literal:
+        return [StrOptions(set(get_args(hint)))]
+    if hint is types.NoneType:
+        return [None]
+    return ["boolean"] if hint is bool else [hint]
+
+
+def _fill_in(detector_class: type) -> str:
+    """Write the shared parameters and attributes into a docstring."""
+    shared = _SHARED_PARAMETERS + getattr(detector_class, "_shared_parameters", "")
+    for field in fields(detector_class):  # type: ignore[arg-type] # a dataclass by now
         line = rf"(?m)^(    {field.name} : .*default=).*$"
-        default = (
-            f'"{field.default}"'
-            if isinstance(field.default, str)
-            else repr(field.default)
-        )
+        is_text = isinstance(field.default, str)
+        default = f'"{field.default}"' if is_text else repr(field.default)
         shared = re.sub(line, rf"\g<1>{default}", shared)
-    return shared
-
-
-def check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
-    """Return sizes as a tuple, or say that they are no whole numbers above zero.
-
-    Parameters
-    ----------
-    name : str
-        Of the parameter.
-    sizes : iterable of int
-        Its value.
-
-    Returns
-    -------
-    sizes : tuple of int
-        The same.
-
-    Raises
-    ------
-    ValueError
-        If one of them is no whole number of at least 1.
-
-    Examples
-    --------
-    >>> from skanomaly._parameters import check_sizes
-    >>> check_sizes("hidden_sizes", [128, 64])
-    (128, 64)
-    """
-    sizes = tuple(sizes)
-    if not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
-        raise ValueError(f"{name} must hold whole numbers of at least 1, got {sizes}.")
-    return tuple(int(n) for n in sizes)
+    attributes = _SHARED_ATTRIBUTES + getattr(detector_class, "_shared_attributes", "")
+    doc = detector_class.__doc__ or ""
+    doc = doc.replace("    {shared_parameters}\n", shared)
+    return doc.replace("    {shared_attributes}\n", attributes)

@@ -8,16 +8,8 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 import pytest
 import torch
 
-from skanomaly import AnoGAN, FAnoGAN
-
 # The networks here are small: a second thread only waits, and workers run side by side.
 torch.set_num_threads(1)
-
-
-# At their full length a search for each sample and five steps of a critic for each of
-# the generator would take most of the suite's time.
-AnoGAN.__init__.__kwdefaults__["n_search_steps"] = 5
-FAnoGAN.__init__.__kwdefaults__["n_critic_steps"] = 2
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,7 @@
 """The detectors under test, and samples for them."""
 
 import inspect
+import math
 
 import numpy as np
 import pytest
@@ -12,23 +13,26 @@ from skanomaly.base import BaseDetector
 # Enough training for a network to tell near from far, little enough for a suite.
 QUICK = {"max_epochs": 5, "batch_size": 32}
 
-# How to end with the phase that early stopping watches epoch by epoch.
-NO_LATER_PHASES = {"OGNet": {"n_refinements": 0}}
+# What would take most of the suite's time at its full size, by class name, as
+# scikit-learn's own suite has it.
+TEST_PARAMS = {
+    "AnoGAN": {"n_search_steps": 5},
+    "FAnoGAN": {"n_critic_steps": 2},
+    "MemAE": {"memory_size": 20},
+    "OGNet": {"n_phase_two_steps": 10},
+    "StudentTeacher": {"n_students": 2, "hidden_sizes": (32, 16)},
+}
 
 SAMPLE_SHAPES = {"rows": (6,), "images": (1, 8, 7), "clips": (2, 4, 6, 5)}
 
 
-# Only half of f-AnoGAN's epochs are its GAN's.
-TAKES_LONGER = {"FAnoGAN": 3}
-
-
-def epochs(cls, n_epochs):
-    """Return how long a detector is trained where another is for `n_epochs`."""
-    return n_epochs * TAKES_LONGER.get(cls.__name__, 1)
+def make_detector(cls, **params):
+    """Make a detector of small sizes."""
+    return cls(**{**QUICK, **TEST_PARAMS.get(cls.__name__, {}), **params})
 
 
 def is_adversarial(cls):
-    """Tell whether a detector's losses are the players' and need not fall."""
+    """Tell whether a detector's losses are those of adversaries and need not fall."""
     return "penalty_weight" in own_fields(cls)
 
 
@@ -45,21 +49,27 @@ def own_fields(cls):
     return cls._parameter_constraints.keys() - BaseDetector._parameter_constraints
 
 
-def variants():
-    """List detectors unlike their defaults: each option of each parameter once."""
-    found = []
-    for cls in all_detectors():
-        found.append(cls(**QUICK, early_stopping=True))
-        options = {
-            name: sorted(constraint.options)
-            for name in own_fields(cls)
-            for constraint in cls._parameter_constraints[name]
-            if isinstance(constraint, StrOptions)
-        }
-        for nth in range(max(map(len, options.values()), default=0)):
-            chosen = {name: each[nth % len(each)] for name, each in options.items()}
-            found.append(cls(**QUICK, **chosen))
+def options(cls, names=None):
+    """List the values of each parameter that has but a few: names and switches."""
+    found = {}
+    for name, constraints in cls._parameter_constraints.items():
+        for constraint in constraints:
+            if names is not None and name not in names:
+                continue
+            if isinstance(constraint, StrOptions):
+                found[name] = sorted(constraint.options)
+            elif constraint == "boolean":
+                found[name] = [False, True]
     return found
+
+
+def variants(cls, names=None):
+    """List parameters unlike the defaults: each option of each parameter once."""
+    found = options(cls, names)
+    return [
+        {name: values[nth % len(values)] for name, values in found.items()}
+        for nth in range(max(map(len, found.values()), default=0))
+    ]
 
 
 each_detector = pytest.mark.parametrize(
@@ -70,7 +80,7 @@ each_shape = pytest.mark.parametrize("kind", SAMPLE_SHAPES)
 
 def make_samples(kind="rows", n_samples=100, seed=0):
     """Draw float32 samples that lie near a low-dimensional surface."""
-    shape = SAMPLE_SHAPES[kind]
+    shape = SAMPLE_SHAPES[kind] if isinstance(kind, str) else kind
     rng = np.random.default_rng(seed)
     axes = np.random.default_rng(0).normal(size=(2, *shape))
     X = np.tensordot(rng.normal(size=(n_samples, 2)), axes, axes=1)
@@ -82,3 +92,22 @@ def make_outliers(kind="rows", n_samples=50, seed=1):
     shape = SAMPLE_SHAPES[kind]
     rng = np.random.default_rng(seed)
     return rng.uniform(-8, 8, size=(n_samples, *shape)).astype(np.float32)
+
+
+def make_sparse_samples(n_samples, n_features, density, seed=0):
+    """Draw CSR rows without ever making them dense."""
+    from scipy import sparse
+
+    n_values = math.ceil(n_samples * n_features * density)
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=n_values).astype(np.float32)
+    rows = rng.integers(n_samples, size=n_values)
+    columns = rng.integers(n_features, size=n_values)
+    shape = (n_samples, n_features)
+    return sparse.coo_array((values, (rows, columns)), shape).tocsr()
+
+
+def weights_of(detector):
+    """Copy the weights of a fitted detector, and all its buffers, by name."""
+    state = detector.module_.state_dict()
+    return {name: value.detach().clone() for name, value in state.items()}

@@ -1,7 +1,18 @@
 """scikit-learn's own checks, on every detector, with no expected failures."""
 
+import pickle
+
+import numpy as np
 import pytest
-from helpers import all_detectors, each_detector, variants
+from helpers import (
+    all_detectors,
+    each_detector,
+    make_detector,
+    make_samples,
+    own_fields,
+    variants,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_inplace_ensure_writeable,
@@ -9,20 +20,40 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
+from skanomaly import MemAE
+
 # The checks' tables are tiny, and MemAE says so; scikit-learn's own suite leaves
 # warnings of convergence out of account, too.
 ignore_convergence = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
 )
+SMALL_IMAGES = (1, 5, 4)
+# Rows with all options; images with those of the detector's own.
+EACH_VARIANT = [
+    pytest.param(cls, params, kind, id=f"{cls.__name__}-{kind}-{nth}")
+    for cls in all_detectors()
+    for kind, names in {"rows": None, "images": own_fields(cls)}.items()
+    for nth, params in enumerate(variants(cls, names))
+]
+EACH_OWN_PARAMETER = [
+    pytest.param(cls, name, id=f"{cls.__name__}-{name}")
+    for cls in all_detectors()
+    for name in sorted(own_fields(cls))
+]
 
 
 @ignore_convergence
-@parametrize_with_checks([cls(max_epochs=20) for cls in all_detectors()] + variants())
+@pytest.mark.filterwarnings("ignore:X has values of about")
+@parametrize_with_checks(
+    [make_detector(cls) for cls in all_detectors()]
+    + [make_detector(MemAE, early_stopping=True)]
+)
 def test_estimator_check(estimator, check):
     check(estimator)
 
 
 @ignore_convergence
+@pytest.mark.filterwarnings("ignore:X has values of about")
 @each_detector
 @pytest.mark.parametrize(
     "check",
@@ -33,4 +64,47 @@ def test_estimator_check(estimator, check):
     ],
 )
 def test_further_check(Detector, check):
-    check(Detector.__name__, Detector(max_epochs=2))
+    check(Detector.__name__, make_detector(Detector, max_epochs=2))
+
+
+@ignore_convergence
+@pytest.mark.parametrize(("Detector", "params", "kind"), EACH_VARIANT)
+def test_each_option(Detector, params, kind):
+    X = make_samples(SMALL_IMAGES if kind == "images" else kind, 40)
+    detector = make_detector(Detector, max_epochs=2, random_state=0, **params).fit(X)
+    scores = detector.score_samples(X)
+    assert np.isfinite(scores).all()
+    assert np.array_equal(detector.score_samples(X[::-1]), scores[::-1])
+    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
+    maps = detector.anomaly_map(X)
+    assert maps.shape == X.shape
+    shipped = pickle.loads(pickle.dumps(detector))
+    assert np.array_equal(shipped.score_samples(X), scores)
+    assert np.array_equal(shipped.anomaly_map(X), maps)
+
+
+@ignore_convergence
+@pytest.mark.parametrize(("Detector", "name"), EACH_OWN_PARAMETER)
+def test_each_parameter_changes_the_scores(Detector, name):
+    X = make_samples(SMALL_IMAGES)
+    detector = make_detector(Detector, random_state=0)
+    scores = detector.fit(X).score_samples(X)
+    for value in _other_values(detector, name):
+        detector.set_params(**{name: value})
+        assert not np.array_equal(detector.fit(X).score_samples(X), scores), value
+
+
+def _other_values(detector, name):
+    """Find values that a parameter may have as well."""
+    value = getattr(detector, name)
+    for constraint in detector._parameter_constraints[name]:
+        if isinstance(constraint, StrOptions):
+            # "auto" resolves to one of the others
+            yield from sorted(constraint.options - {value, "mean"})
+        elif constraint == "boolean":
+            yield not value
+        elif constraint == "array-like":
+            yield (2,)
+        elif isinstance(constraint, Interval):
+            is_whole = constraint.type.__name__ == "Integral"
+            yield (value or 2) + 1 if is_whole else (value / 2 if value else 0.5)

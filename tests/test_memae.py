@@ -1,91 +1,80 @@
-"""The memory, by values worked out by hand; and what a user sees of it."""
+"""MemAE: its memory by values worked out by hand, and its phases."""
 
 import itertools
-import pickle
 
 import numpy as np
 import pytest
 import torch
-from helpers import SAMPLE_SHAPES, make_outliers, make_samples
+from helpers import QUICK, SAMPLE_SHAPES, make_samples
+from modules import Scale, fit_and_watch, make_module
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import roc_auc_score
-from skorch.callbacks import Callback
 
 from skanomaly import MemAE
-from skanomaly.detectors.memae import MemAEModule
-from skanomaly.nn.functional import entropy, hard_shrinkage
+from skanomaly.nn.losses import entropy
 from skanomaly.nn.memory import Memory
+from skanomaly.training.data import Data
 
-QUICK = {"max_epochs": 5, "batch_size": 32, "memory_size": 20, "random_state": 0}
+SETTINGS = {**QUICK, "memory_size": 20, "random_state": 0}
 
 
-def make_memory(slots, **settings):
-    memory = Memory(len(slots), len(slots[0]), **settings)
+def make_memory(items, **settings):
+    settings = {"similarity": "cosine", "shrinkage": 0, "temperature": 1.0, **settings}
+    memory = Memory(len(items), len(items[0]), **settings)
     with torch.no_grad():
-        memory.slots.copy_(torch.tensor(slots))
+        memory.items.copy_(torch.tensor(items))
     return memory
 
 
-# -- the layer -------------------------------------------------------------------------
+EYE = torch.eye(4).tolist()
+
+# -- the memory ------------------------------------------------------------------------
 
 
 def test_cosine_addressing():
-    memory = make_memory([[2.0, 0.0], [0.0, 5.0]], shrinkage=0)
-    e = np.e
-    # cosines 1 and 0; then 0.6 and 0.8, whatever the lengths
-    expected = [
-        [e / (e + 1), 1 / (e + 1)],
-        [np.exp(0.6) / (np.exp(0.6) + np.exp(0.8))] * 1
-        + [np.exp(0.8) / (np.exp(0.6) + np.exp(0.8))],
-    ]
+    memory = make_memory([[2.0, 0.0], [0.0, 5.0]])
+    # whatever the lengths
+    cosines = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
     weights = memory.address(torch.tensor([[9.0, 0.0], [0.3, 0.4]]))
-    torch.testing.assert_close(weights, torch.tensor(expected, dtype=torch.float32))
+    torch.testing.assert_close(weights, cosines.softmax(1))
 
 
 def test_dot_addressing_and_temperature():
-    memory = make_memory(
-        [[2.0, 0.0], [0.0, 1.0]], shrinkage=0, similarity="dot", temperature=2.0
-    )
+    settings = {"similarity": "dot", "temperature": 2.0}
+    memory = make_memory([[2.0, 0.0], [0.0, 1.0]], **settings)
     weights = memory.address(torch.tensor([[1.0, 4.0]]))
-    logits = torch.tensor([[2.0, 4.0]]) / 2
-    torch.testing.assert_close(weights, logits.softmax(1))
+    torch.testing.assert_close(weights, torch.tensor([[1.0, 2.0]]).softmax(1))
 
 
-def test_shrinkage_and_normalisation():
-    """Weights 0.5, 0.3, 0.15 and 0.05 against thresholds of 0.25 and 0.5."""
-    logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
-    query = torch.eye(4)[:1] * 0 + logits
-    settings = {"similarity": "dot"}
-    at_one = make_memory(torch.eye(4).tolist(), shrinkage=1.0, **settings)
-    torch.testing.assert_close(
-        at_one.address(query), torch.tensor([[0.625, 0.375, 0.0, 0.0]])
-    )
-    at_two = make_memory(torch.eye(4).tolist(), shrinkage=1.9, **settings)
-    torch.testing.assert_close(at_two.address(query), torch.eye(4)[:1])
-    at_zero = make_memory(torch.eye(4).tolist(), shrinkage=0.0, **settings)
-    torch.testing.assert_close(at_zero.address(query), logits.exp())
-    answers, weights = at_one(query)
-    torch.testing.assert_close(answers, weights)
+@pytest.mark.parametrize(
+    ("shrinkage", "weights"),
+    [
+        (0.0, [0.5, 0.3, 0.15, 0.05]),
+        (1.0, [0.625, 0.375, 0.0, 0.0]),
+        (1.9, [1.0, 0.0, 0.0, 0.0]),
+        (2.1, [0.5, 0.3, 0.15, 0.05]),  # unaddressed
+    ],
+)
+def test_shrinkage_and_normalization(shrinkage, weights):
+    memory = make_memory(EYE, shrinkage=shrinkage, similarity="dot")
+    query = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
+    read, found = memory(query)
+    torch.testing.assert_close(found, torch.tensor([weights]))
+    torch.testing.assert_close(read, found)
+    _, is_unaddressed = memory.weights_and_unaddressed(query)
+    assert is_unaddressed.tolist() == [shrinkage > 2]
 
 
-def test_unanswered_queries_keep_their_weights():
-    memory = make_memory(torch.eye(4).tolist(), shrinkage=3.0)
-    queries = torch.tensor([[1.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]])
-    weights, is_unanswered = memory.weigh(queries)
-    assert is_unanswered.tolist() == [True, True]
-    torch.testing.assert_close(weights[0], torch.full((4,), 0.25))
-    torch.testing.assert_close(weights.sum(1), torch.ones(2))
-    sharp = make_memory(torch.eye(4).tolist(), shrinkage=3.0, temperature=0.1)
-    assert sharp.weigh(queries)[1].tolist() == [True, False]
-
-
-@pytest.mark.parametrize("shrinkage", [0.0, 1.0, 2.0, 3.0])
-@pytest.mark.parametrize("slot_size", [3, 64, 256])
-def test_gradients_reach_encoder_and_memory_at_the_first_step(shrinkage, slot_size):
-    """The paper's range of the threshold leaves no weight at all at the start."""
-    torch.manual_seed(0)
-    module = MemAEModule(
-        (10,), (8,), slot_size, memory_size=50, shrinkage=shrinkage, temperature=1.0
+@pytest.mark.parametrize("shrinkage", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("item_size", [3, 64])
+def test_gradients_reach_encoder_and_memory_at_the_first_step(shrinkage, item_size):
+    """The paper's thresholds leave no weight at all at the start."""
+    module = make_module(
+        MemAE,
+        (10,),
+        latent_size=item_size,
+        memory_size=50,
+        shrinkage=shrinkage,
+        temperature=1.0,
     )
     (loss,) = module.losses(torch.randn(20, 10))
     loss.backward()
@@ -94,66 +83,140 @@ def test_gradients_reach_encoder_and_memory_at_the_first_step(shrinkage, slot_si
         assert parameter.grad.isfinite().all(), name
 
 
-def test_hard_shrinkage_is_the_papers_formula():
-    w = torch.tensor([0.0, 0.1, 0.3, 0.6], requires_grad=True)
-    shrunk = hard_shrinkage(w, 0.2)
-    paper = (w - 0.2).relu() * w / ((w - 0.2).abs() + 1e-12)
-    torch.testing.assert_close(shrunk, paper)
-    shrunk.sum().backward()
-    assert w.grad.tolist() == [0, 0, 1, 1]
-
-
-def test_entropy():
-    weights = torch.tensor([[1.0, 0.0], [0.5, 0.5]], requires_grad=True)
-    found = entropy(weights)
-    torch.testing.assert_close(found, torch.tensor([0.0, np.log(2)]).float())
-    found.sum().backward()
-    assert weights.grad.isfinite().all()
-
-
 # -- the module ------------------------------------------------------------------------
 
 
-def test_loss_is_error_plus_weighted_entropy():
-    module = MemAEModule((3,), (4,), 2, memory_size=5, entropy_weight=0.7)
-    x = torch.randn(6, 3)
-    recalled, weights = module.memory(module.encoder(x))
-    error = (x - module.decoder(recalled)).square().sum(1).mean()
-    (loss,) = module.losses(x)
-    torch.testing.assert_close(loss, error + 0.7 * entropy(weights).mean())
-    torch.testing.assert_close(module.score(x), module.anomaly_map(x).sum(1))
-    torch.testing.assert_close(
-        module.anomaly_map(x), (x - module.decoder(recalled)).square()
+def make_known(**parameters):
+    """Make one whose code is x / 2 and whose decoder multiplies by 3."""
+    module = make_module(MemAE, memory_size=3, **parameters)
+    module.encoder, module.decoder = Scale(0.5), Scale(3.0)
+    return module, torch.randn(6, 2)
+
+
+def test_parameters_reach_the_memory():
+    module, x = make_known(shrinkage=1.5, similarity="dot", temperature=0.3)
+    memory = make_memory(
+        module.memory.items.tolist(), shrinkage=1.5, similarity="dot", temperature=0.3
     )
+    read, weights = memory(x / 2)
+    assert (weights == 0).any()
+    torch.testing.assert_close(module.address(x), weights)
+    torch.testing.assert_close(module.reconstruct(x), 3 * read)
+
+
+def test_default_code_has_directions_to_compare():
+    assert make_module(MemAE, latent_size=None).memory.items.shape == (100, 8)
+    assert make_module(MemAE, latent_size=3).memory.items.shape == (100, 3)
+
+
+def test_losses():
+    module, x = make_known(entropy_weight=0.7)
+    read, weights = module.memory(x / 2)
+    error = (x - 3 * read).square()
+    torch.testing.assert_close(module.anomaly_map(x), error)
+    torch.testing.assert_close(module.score(x), error.sum(1))
+    (loss,) = module.losses(x)
+    expected = error.sum(1).mean() + 0.7 * entropy(weights).mean()
+    torch.testing.assert_close(loss, expected)
+    (loss,) = module.warm_up_losses(x)
+    torch.testing.assert_close(loss, (x / 2).square().sum(1).mean())
 
 
 @pytest.mark.parametrize("kind", ["images", "clips"])
-def test_each_position_asks_for_itself(kind):
+def test_each_position_is_a_query(kind):
     shape = SAMPLE_SHAPES[kind]
-    module = MemAEModule(shape, (4, 6), None, memory_size=5)
+    module = make_module(MemAE, shape, hidden_sizes=(4, 6), query="position")
     x = torch.randn(3, *shape)
     code = module.encoder(x)
-    recalled, weights = module.recall(code)
-    assert recalled.shape == code.shape
-    n_positions = code[0, 0].numel()
-    assert weights.shape == (3 * n_positions, 5)
-    at_corner = (1, slice(None), *(0 for _ in shape[1:]))
-    answer, _ = module.memory(code[at_corner][None])
-    torch.testing.assert_close(recalled[at_corner], answer[0])
-    assert module.address(x).shape == (3, *code.shape[2:], 5)
+    corner = (0,) * (x.ndim - 2)
+    at_corner = (1, slice(None), *corner)
+    weights = module.address(x)
+    assert weights.shape == (3, *code.shape[2:], 100)
+    expected = module.memory.address(code[at_corner][None])[0]
+    torch.testing.assert_close(weights[(1, *corner)], expected)
+    module.decoder = torch.nn.Identity()
+    read, _ = module.memory(code[at_corner][None])
+    torch.testing.assert_close(module.reconstruct(x)[at_corner], read[0])
 
 
-# -- the estimator ---------------------------------------------------------------------
+# -- the phases ------------------------------------------------------------------------
+
+
+def phases(detector):
+    return [row["phase"] for row in detector.history_]
+
+
+def test_warm_up_is_a_fraction_of_the_epochs():
+    X = make_samples()
+    settings = {**SETTINGS, "max_epochs": 10}
+    detector = MemAE(**settings, warm_up_fraction=0.4).fit(X)
+    assert phases(detector) == ["warm-up"] * 4 + ["training"] * 6
+    assert detector.n_iter_ == 10
+    uniform = MemAE(**settings, memory_init="uniform").fit(X)
+    assert phases(uniform) == ["training"] * 10
+
+
+def test_warm_up_trains_all_but_the_memory():
+    detector = MemAE(**{**SETTINGS, "max_epochs": 4}, warm_up_fraction=0.5)
+    seen = fit_and_watch(detector, make_samples())
+    for name, weight in seen[0].items():
+        is_coder = name.startswith(("encoder", "decoder"))
+        is_memory = name.startswith("memory")
+        assert torch.equal(weight, seen[1][name]) != is_coder, name
+        assert torch.equal(seen[2][name], seen[3][name]) != (is_coder or is_memory)
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_memory_is_filled_with_codes(similarity):
+    X = make_samples()
+    settings = {
+        **SETTINGS,
+        "learning_rate": 1e-30,
+        "max_epochs": 1,
+        "similarity": similarity,
+    }
+    filled = MemAE(**settings).fit(X)
+    codes = filled.module_.encoder(torch.from_numpy(X)).detach().numpy()
+    distances = np.abs(filled.memory_[:, None] - codes[None]).sum(-1).min(1)
+    assert distances.max() < 1e-5
+    assert len(np.unique(filled.memory_.round(4), axis=0)) == 20
+    uniform = MemAE(**settings, memory_init="uniform").fit(X)
+    assert np.abs(uniform.memory_).max() <= uniform.memory_.shape[1] ** -0.5
+
+
+def test_items_are_codes_of_different_directions():
+    """Distances are those of the addressing: by cosine the lengths don't count."""
+    module = make_module(MemAE, memory_size=2)
+    module.encoder = torch.nn.Identity()
+    x = [[length, 0.0] for length in range(1, 40)] + [[0.0, 1.0]]
+    with torch.no_grad():  # as they are resumed in training
+        phases = module.phases(Data(np.array(x, dtype=np.float32)))
+        next(phases), next(phases)
+    assert sorted(module.memory.items[:, 1].tolist()) == [0, 1]
+
+
+def test_more_items_than_samples():
+    settings = {**SETTINGS, "memory_size": 40, "max_epochs": 1}
+    assert len(MemAE(**settings).fit(make_samples(n_samples=9)).memory_) == 40
+
+
+def test_memory_is_trained_and_goes_on_with_warm_start():
+    X = make_samples()
+    still = MemAE(**{**SETTINGS, "learning_rate": 1e-30}).fit(X).memory_
+    detector = MemAE(**SETTINGS, warm_start=True).fit(X)
+    trained = detector.memory_
+    assert not np.allclose(trained, still, atol=1e-4)
+    detector.set_params(max_epochs=1, learning_rate=1e-30).fit(X)
+    assert np.allclose(detector.memory_, trained, atol=1e-6)
+    assert phases(detector)[5:] == ["training"]
+
+
+# -- what a user sees of the memory ----------------------------------------------------
 
 WAYS = [
-    {
-        "slot": slot,
-        "similarity": similarity,
-        "memory_init": init,
-        "shrinkage": shrinkage,
-    }
-    for slot, similarity, init, shrinkage in itertools.product(
-        ("code", "position"), ("cosine", "dot"), ("data", "uniform"), (0.0, 1.0)
+    {"query": query, "similarity": similarity, "shrinkage": shrinkage}
+    for query, similarity, shrinkage in itertools.product(
+        ("sample", "position"), ("cosine", "dot"), (0.0, 1.0)
     )
 ]
 
@@ -161,107 +224,68 @@ WAYS = [
 @pytest.mark.filterwarnings("ignore:The memory:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("kind", SAMPLE_SHAPES)
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way.values())))
-def test_all_ways_detect_and_travel(way, kind):
+def test_usage_of_the_memory(way, kind):
     X = make_samples(kind)
-    detector = MemAE(**QUICK | {"max_epochs": 20}, **way).fit(X)
-    samples = np.concatenate([make_samples(kind, seed=2), make_outliers(kind)])
-    scores = detector.score_samples(samples)
-    assert roc_auc_score([1] * 100 + [0] * 50, scores) > 0.9
-    assert np.array_equal(detector.score_samples(samples[140:]), scores[140:])
-    shipped = pickle.loads(pickle.dumps(detector))
-    assert np.array_equal(shipped.score_samples(samples), scores)
+    detector = MemAE(**SETTINGS, **way).fit(X)
     weights = detector.address(X)
     assert weights.shape[-1] == 20
     assert weights.min() >= 0
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
-    assert detector.prototypes().shape == (20, *X.shape[1:])
+    queries = weights.reshape(-1, 20)
+    assert detector.n_items_used_ == len(np.unique(queries.argmax(axis=1)))
+    n_active = (queries > 0).sum(axis=1)
+    assert detector.mean_active_items_ == pytest.approx(n_active.mean(), rel=1e-5)
+    assert detector.unaddressed_fraction_ == 0
     assert detector.memory_.shape[0] == 20
-    assert (weights > 0).sum(-1).mean() == pytest.approx(
-        detector.mean_active_slots_, rel=1e-5
+    assert detector.prototypes().shape == (20, *X.shape[1:])
+
+
+@pytest.mark.parametrize("query", ["sample", "position"])
+def test_prototypes_are_decoded_items(query):
+    X = make_samples("images")
+    detector = MemAE(**SETTINGS, query=query).fit(X)
+    module, items = detector.module_, torch.from_numpy(detector.memory_)
+    code = items.reshape(20, -1, *(1 for _ in module.sides)).expand(
+        -1, -1, *module.sides
     )
+    expected = module.decoder(code).detach().numpy()
+    np.testing.assert_allclose(detector.prototypes(), expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", SAMPLE_SHAPES)
-def test_what_is_seen_of_the_memory(kind):
-    X = make_samples(kind)
-    detector = MemAE(**QUICK).fit(X)
-    weights = detector.address(X)
-    first = np.unique(weights.argmax(axis=1))
-    assert detector.n_slots_used_ == len(first)
-    assert detector.unanswered_share_ == 0
-    assert 1 <= detector.mean_active_slots_ <= 20
-    sharp = MemAE(**QUICK, temperature=1e-3).fit(X)
-    assert sharp.mean_active_slots_ < detector.mean_active_slots_ / 2
-    mixed = (weights @ detector.memory_).astype(np.float32)
-    np.testing.assert_allclose(
-        detector.net_.evaluate("prototype", mixed), detector.reconstruct(X), atol=1e-4
-    )
-
-
-def test_warm_up_trains_without_the_memory():
-    X = make_samples()
-    bypassed = []
-
-    class Watch(Callback):
-        def on_epoch_begin(self, net, **kwargs):
-            bypassed.append(net.module_.is_bypassed)
-
-    settings = QUICK | {"max_epochs": 10, "net_params": {"callbacks": [Watch]}}
-    detector = MemAE(**settings, warm_up_fraction=0.4).fit(X)
-    assert bypassed == [True] * 4 + [False] * 6
-    assert detector.n_iter_ == 10
-    bypassed.clear()
-    MemAE(**settings, memory_init="uniform").fit(X)
-    assert bypassed == [False] * 10
-
-
-def test_memory_starts_with_codes_of_the_data():
-    X = make_samples()
-    settings = QUICK | {"learning_rate": 1e-30, "max_epochs": 1}
-    filled = MemAE(**settings).fit(X)
-    codes = filled.net_.evaluate("encoder", X)
-    distances = np.abs(filled.memory_[:, None] - codes[None]).sum(-1).min(1)
-    assert distances.max() < 1e-5
-    uniform = MemAE(**settings, memory_init="uniform").fit(X)
-    assert np.abs(uniform.memory_).max() <= uniform.memory_.shape[1] ** -0.5
-    more_slots_than_samples = MemAE(**settings | {"memory_size": 40}).fit(X[:30])
-    assert more_slots_than_samples.memory_.shape[0] == 40
-
-
-def test_memory_is_trained_and_goes_on_with_warm_start():
-    X = make_samples()
-    still = MemAE(**QUICK | {"learning_rate": 1e-30}).fit(X).memory_
-    detector = MemAE(**QUICK, warm_start=True).fit(X)
-    trained = detector.memory_
-    assert not np.allclose(trained, still, atol=1e-4)
-    detector.set_params(max_epochs=1, learning_rate=1e-30).fit(X)
-    assert np.allclose(detector.memory_, trained, atol=1e-6)
+def test_unaddressed_fraction():
+    """One of two queries has a weight above the threshold."""
+    memory = make_memory(EYE, shrinkage=3.0, temperature=0.1)
+    data = Data(np.array([[1, 1, 1, 1], [1, 0, 0, 0]], dtype=np.float32))
+    with pytest.warns(ConvergenceWarning, match=r"dead for 50% .* Lower shrinkage"):
+        usage = memory.measure_usage(data, lambda x: x)
+    assert usage["unaddressed_fraction"] == 0.5
+    assert usage["mean_active_items"] == 2.5
+    assert usage["n_items_used"] == 1
 
 
 def test_warnings_of_a_useless_memory():
     X = make_samples()
     with pytest.warns(ConvergenceWarning, match=r"dead for 100% .* Lower shrinkage"):
-        MemAE(**QUICK, shrinkage=19.0, temperature=1.0).fit(X)
+        MemAE(**SETTINGS, shrinkage=19.0, temperature=1.0).fit(X)
     same = np.tile(X[:1], (50, 1)) + np.linspace(0, 1e-3, 50)[:, None]
-    with pytest.warns(ConvergenceWarning, match="collapsed: one slot"):
-        MemAE(**QUICK, memory_init="uniform", temperature=0.05).fit(same)
+    with pytest.warns(ConvergenceWarning, match="memory has collapsed"):
+        MemAE(**SETTINGS, memory_init="uniform", temperature=0.05).fit(same)
     with pytest.warns(UserWarning, match="far above the number of samples, 9"):
-        MemAE(**QUICK | {"memory_size": 91}).fit(X[:9])
+        MemAE(**{**SETTINGS, "memory_size": 91}).fit(X[:9])
 
 
-def test_shrinkage_that_nothing_survives_is_refused():
+def test_bad_parameters():
     with pytest.raises(ValueError, match=r"Keep it below memory_size=20"):
-        MemAE(**QUICK, shrinkage=20.0).fit(make_samples())
+        MemAE(**SETTINGS, shrinkage=20.0).fit(make_samples())
     for wrong in ({"memory_size": 0}, {"shrinkage": -1.0}, {"temperature": 0.0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            MemAE(**QUICK | wrong).fit(make_samples())
+            MemAE(**{**SETTINGS, **wrong}).fit(make_samples())
 
 
 @pytest.mark.parametrize(
     "shape", [(1, 5, 9), (3, 13, 7), (1, 1, 30), (1, 2, 9, 9), (1, 3, 5, 4)], ids=str
 )
-@pytest.mark.parametrize("slot", ["code", "position"])
-def test_odd_sides_and_short_clips(shape, slot):
-    X = np.random.default_rng(0).normal(size=(40, *shape)).astype(np.float32)
-    detector = MemAE(**QUICK | {"max_epochs": 1}, slot=slot, temperature=0.01).fit(X)
-    assert detector.reconstruct(X).shape == X.shape
+@pytest.mark.parametrize("query", ["sample", "position"])
+def test_odd_sides_and_short_clips(shape, query):
+    x = torch.randn(2, *shape)
+    assert make_module(MemAE, shape, query=query).reconstruct(x).shape == x.shape

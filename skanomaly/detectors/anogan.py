@@ -1,322 +1,136 @@
-"""AnoGAN: search among what a generator can draw for the twin of a sample."""
+"""AnoGAN: search for the generated sample that is nearest to a given one."""
 
 from collections.abc import Iterator
-from numbers import Integral, Real
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from skanomaly.base import Interval, parameters
-from skanomaly.nn import DetectorModule, make_decoder
-from skanomaly.nn.adversarial import Critic, cross_entropy, slope_penalty
-from skanomaly.nn.functional import sum_per_sample
+from skanomaly.base import PositiveFloat, PositiveInt, UnitFloat, parameters
+from skanomaly.nn import make_decoder
+from skanomaly.nn.discriminator import Discriminator, adversarial_loss
+from skanomaly.nn.losses import sum_per_sample
 
-from ._adversarial import AdversarialDetector
+from ._gan import GANDetector, GANModule
 
-# So many generated samples a held-out sample is compared with in validation.
-_N_PROBES = 128
-# Convolutions gain nothing from being searched with more others than these.
-_IMAGES_PER_SEARCH = 32
+# So many samples are searched side by side; convolutions gain nothing from more.
+_ROWS_PER_SEARCH, _IMAGES_PER_SEARCH = 256, 32
 
 
-class AnoGANModule(DetectorModule):
-    """A generator, a discriminator, and the search for a code.
+class AnoGANModule(GANModule):
+    """A generator, a discriminator, and the search for a code."""
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of a sample.
-    hidden_sizes : sequence of int
-        Widths of the discriminator's hidden layers, which the generator mirrors.
-    latent_size : int
-        Length of the code.
-    activation : str, default="tanh"
-        What follows a hidden layer of the generator.
-    lambda_ : float, default=0.1
-        Share of the discrimination loss in the score.
-    n_search_steps : int, default=500
-        Steps of the search.
-    search_learning_rate : float, default=0.05
-        Length of its first steps.
-    n_restarts : int, default=1
-        How many starts it has.
-    max_code_norm : float or None, default=1.0
-        How far from the origin a code may go, in units of ``sqrt(latent_size)``.
-    penalty_weight : float, default=1.0
-        Weight of the discriminator's squared slope in its loss.
-    """
-
-    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator")
+    networks = ("discriminator", "generator")
+    max_threshold_samples = 1000
+    initial_codes: Tensor
 
     def __init__(
-        self,
-        input_shape,
-        hidden_sizes,
-        latent_size,
-        activation="tanh",
-        *,
-        lambda_=0.1,
-        n_search_steps=500,
-        search_learning_rate=0.05,
-        n_restarts=1,
-        max_code_norm=1.0,
-        penalty_weight=1.0,
+        self, input_shape, hidden_sizes, latent_size, activation, **parameters
     ):
-        super().__init__()
+        super().__init__(input_shape, latent_size, **parameters)
         self.generator = make_decoder(
             input_shape, hidden_sizes, latent_size, activation
         )
-        self.discriminator = Critic(input_shape, hidden_sizes)
-        self.latent_size = latent_size
-        self.lambda_ = lambda_
-        self.n_search_steps = n_search_steps
-        self.search_learning_rate = search_learning_rate
-        self.max_code_norm = max_code_norm
-        self.penalty_weight = penalty_weight
-        if len(input_shape) > 1:
-            self.max_scored_rows = _IMAGES_PER_SEARCH
-        self.starts: Tensor
-        self.probes: Tensor
-        # Every search has the same starts, and every validation the same probes.
-        self.register_buffer("starts", torch.randn(n_restarts, latent_size))
-        self.register_buffer("probes", torch.randn(_N_PROBES, latent_size))
+        self.discriminator = Discriminator(input_shape, hidden_sizes)
+        is_row = len(input_shape) == 1
+        self.max_batch_size = _ROWS_PER_SEARCH if is_row else _IMAGES_PER_SEARCH
+        # The same for every sample and every call: scores are deterministic.
+        self.register_buffer("initial_codes", torch.randn(self.n_restarts, latent_size))
 
     def losses(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the losses of the discriminator and the generator.
+        """Yield the losses of the discriminator and of the generator (equation 1)."""
+        fake = self.sample(x)
+        real, detached = (x,), (fake.detach(),)
+        yield self.discriminator_loss(self.discriminator, real, detached).mean()
+        yield adversarial_loss(self.discriminator(fake), True).mean()
 
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Yields
-        ------
-        loss : Tensor of shape ()
-            Each player's mean over the samples.
-        """
-        fake = self.generator(self.draw_codes(x))
-        loss = cross_entropy(self.discriminator(x), True)
-        loss = loss + cross_entropy(self.discriminator(fake.detach()), False)
-        if self.penalty_weight:
-            loss = loss + self.penalty_weight * slope_penalty(self.discriminator, x)
-        yield loss.mean()
-        yield cross_entropy(self.discriminator(fake), True).mean()
-
-    def draw_codes(self, x: Tensor) -> Tensor:
-        """Draw a random code for each sample.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            Gives their number.
-
-        Returns
-        -------
-        codes : Tensor of shape (n_samples, latent_size)
-            Standard normal.
-        """
-        return self.randn_like(x.new_empty(len(x), self.latent_size))
-
-    def search_loss(self, x: Tensor, code: Tensor) -> Tensor:
-        """Say how far a sample is from what the generator makes of a code.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            Samples.
-        code : Tensor of shape (n_samples, latent_size)
-            A code for each.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            Residual loss and discrimination loss by feature matching, weighted.
-        """
-        fake = self.generator(code)
+    def search_loss(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return residual and discrimination loss, weighted (equations 2, 4 and 5)."""
+        generated = self.generator(z)
         features = self.discriminator.features
-        residual = sum_per_sample((x - fake).abs())
-        discrimination = (features(x) - features(fake)).abs().sum(1)
+        residual = sum_per_sample((x - generated).abs())
+        discrimination = (features(x) - features(generated)).abs().sum(1)
         return (1 - self.lambda_) * residual + self.lambda_ * discrimination
 
     def encode(self, x: Tensor) -> Tensor:
-        """Search for the code of each sample by gradient descent.
+        """Search for the code of each sample; the best of all initial codes counts."""
+        n_samples, n_starts = x.shape[0], len(self.initial_codes)
+        x = x.repeat(n_starts, *(1 for _ in x.shape[1:]))
+        code = self.search(x, self.initial_codes.repeat_interleave(n_samples, 0))
+        best = self.search_loss(x, code).view(n_starts, n_samples).argmin(0)
+        return code.view(n_starts, n_samples, -1)[
+            best, torch.arange(n_samples, device=x.device)
+        ]
 
-        The samples are searched side by side: the loss is their sum and Adam's state is
-        that of each number, so none of them knows of the others.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        code : Tensor of shape (n_samples, latent_size)
-            The best over all starts.
-        """
-        best_code = x.new_zeros(len(x), self.latent_size)
-        best_loss = x.new_full((len(x),), torch.inf)
-        for start in self.starts:
-            code = self._search(x, start.expand_as(best_code).clone())
-            with torch.no_grad():
-                loss = self.search_loss(x, code)
-            is_better = loss < best_loss
-            best_code = torch.where(is_better[:, None], code, best_code)
-            best_loss = torch.where(is_better, loss, best_loss)
-        return best_code
-
-    def _search(self, x: Tensor, code: Tensor) -> Tensor:
-        with torch.enable_grad():
-            code.requires_grad_()
-            optimizer = torch.optim.Adam([code], lr=self.search_learning_rate)
-            schedule = CosineAnnealingLR(optimizer, self.n_search_steps)
-            for _ in range(self.n_search_steps):
+    def search(self, x: Tensor, code: Tensor) -> Tensor:
+        """Minimize the search loss by Adam, whose state is that of each number."""
+        code = code.clone().requires_grad_()
+        optimizer = torch.optim.Adam([code], lr=self.search_learning_rate)
+        schedule = CosineAnnealingLR(optimizer, self.n_search_steps)
+        for _ in range(self.n_search_steps):
+            with torch.enable_grad():
                 loss = self.search_loss(x, code).sum()
-                (code.grad,) = torch.autograd.grad(loss, code)
-                optimizer.step()
-                schedule.step()
-                self._pull_back(code)
+            (code.grad,) = torch.autograd.grad(loss, code)
+            optimizer.step()
+            schedule.step()
+            if self.max_code_norm is not None:
+                largest = self.max_code_norm * self.latent_size**0.5
+                norm = torch.linalg.vector_norm(code.data, dim=1, keepdim=True)
+                code.data.mul_(largest / norm.clamp(min=largest))
         return code.detach()
 
-    @torch.no_grad()
-    def _pull_back(self, code: Tensor) -> None:
-        if self.max_code_norm is not None:
-            largest = self.max_code_norm * self.latent_size**0.5
-            norm = torch.linalg.vector_norm(code, dim=1, keepdim=True)
-            code.mul_(largest / norm.clamp(min=largest))
-
-    def generate(self, x: Tensor) -> Tensor:
-        """Draw the twin of each sample.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        twin : Tensor of the shape of x
-            What the generator makes of the sample's code.
-        """
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Generate from the code that was found."""
         return self.generator(self.encode(x))
 
     def anomaly_map(self, x: Tensor) -> Tensor:
-        """Return the residual of each feature.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        anomaly_map : Tensor of the shape of x
-            Absolute differences from the twin.
-        """
-        return (x - self.generate(x)).abs()
+        """Return the residual of each feature."""
+        return (x - self.reconstruct(x)).abs()
 
     def score(self, x: Tensor) -> Tensor:
-        """Return the loss that the search ends with.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        score : Tensor of shape (n_samples,)
-            The paper's A(x).
-        """
+        """Return the loss that the search ends with (equation 6)."""
         return self.search_loss(x, self.encode(x))
 
     def validation_loss(self, x: Tensor) -> Tensor:
-        """Return the distance to the nearest of some generated samples.
-
-        A generator that draws few kinds of samples, or bad ones, is far from most. A
-        search for each held-out sample in each epoch would take longer than training.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            Samples that were not trained on.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            L1 distances.
-        """
-        drawn = self.generator(self.probes).flatten(1)
-        return torch.cdist(x.flatten(1), drawn, p=1).amin(dim=1)
-
-
-class TwinMixin:
-    """For detectors whose generator draws the nearest normal sample.
-
-    The module has a method ``generate``.
-    """
-
-    def generate(self, X):
-        """Draw the twin of each sample: the nearest normal one that was found.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), or \
-                array-like of shape (n_samples, ...)
-            Samples of the shape seen in `fit`.
-
-        Returns
-        -------
-        twins : ndarray of the shape of X
-            Dense, float64.
-        """
-        return self._evaluate_shaped("generate", X)  # type: ignore[attr-defined] # AdversarialDetector, beside which this stands
+        """Return the distance to the nearest of some generated samples: no search."""
+        return self.distance_to_generated(x)
 
 
 @parameters
-class AnoGAN(TwinMixin, AdversarialDetector):
-    """Calls outliers what has no twin among the samples that a GAN can draw.
+class AnoGAN(GANDetector):
+    """AnoGAN: a GAN, scored by the distance to the nearest generated sample.
 
-    A generator learns to draw normal samples from random codes. For each sample to be
-    scored, its code is searched for by gradient descent until the drawing is as near as
-    it comes. What then differs is the score: in the sample itself and, weighted by
-    `lambda_`, in the features of the discriminator.
+    A generator learns to generate normal samples from random codes. For each sample to
+    be scored, its code is searched for by gradient descent. How far the generated
+    sample remains is the score: in itself and, weighted by `lambda_`, in the features
+    of the discriminator.
 
     Parameters
     ----------
     {shared_parameters}
     lambda_ : float, default=0.1
-        Share of the discrimination loss in the score, from 0 to 1; the residual has the
-        rest. Both are sums, over features and over the discriminator's last layer.
+        Weight of the discrimination loss in the score, from 0 to 1; the residual has
+        the rest. Both are sums, over features and over the discriminator's last layer.
     n_search_steps : int, default=500
         Steps of the search, of which each costs about as much as a step of training.
     search_learning_rate : float, default=0.05
-        How far a number of the code is moved in the first steps; it falls to zero along
-        a cosine. Codes are standard normal.
+        Step size of the search; it falls to zero along a cosine. Codes are standard
+        normal.
     n_restarts : int, default=1
-        From how many codes the search starts; the best end counts.
+        From how many initial codes the search starts; the best end counts.
     max_code_norm : float or None, default=1.0
-        How far from the origin a code may go, in units of the square root of the
-        code's length, which is about the norm of the random codes of training. Farther
-        off a generator draws what it never learned, outliers among it. None, as in the
-        paper, sets no bound.
+        How far from the origin a code may go, in units of the square root of the code's
+        length, which is about the norm of the random codes of training. None, as in the
+        paper, sets no bound: then codes are found that were never trained on.
 
     Attributes
     ----------
     {shared_attributes}
 
-    See Also
-    --------
-    FAnoGAN : An encoder learns to find the code, so that scoring takes one pass.
-
     Notes
     -----
-    All samples start from the same codes, drawn in `fit`, and are searched side by side
-    without knowing of each other: scores are the same in each call. `score_samples` and
-    `anomaly_map` search anew. The threshold is set on 1000 training samples, drawn at
-    random, or on all if there are no more.
+    Every call searches anew, from the same initial codes. The threshold is set on 1000
+    training samples at most. `FAnoGAN` needs no search.
 
     References
     ----------
@@ -331,36 +145,14 @@ class AnoGAN(TwinMixin, AdversarialDetector):
     >>> digits = load_digits(normal_class=0)
     >>> zeros = digits.data[digits.target == 1]
     >>> detector = AnoGAN(max_epochs=40, n_search_steps=100, random_state=0).fit(zeros)
-    >>> detector.generate(digits.data[:3]).shape
+    >>> detector.reconstruct(digits.data[:3]).shape
     (3, 1, 8, 8)
     """
 
-    lambda_: float = 0.1
-    n_search_steps: int = 500
-    search_learning_rate: float = 0.05
-    n_restarts: int = 1
-    max_code_norm: float | None = 1.0
+    lambda_: UnitFloat = 0.1
+    n_search_steps: PositiveInt = 500
+    search_learning_rate: PositiveFloat = 0.05
+    n_restarts: PositiveInt = 1
+    max_code_norm: PositiveFloat | None = 1.0
 
-    _n_threshold_samples = 1000
-
-    _parameter_constraints = AdversarialDetector._parameter_constraints | {
-        "lambda_": [Interval(Real, 0, 1, closed="both")],
-        "n_search_steps": [Interval(Integral, 1, None, closed="left")],
-        "search_learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "n_restarts": [Interval(Integral, 1, None, closed="left")],
-        "max_code_norm": [Interval(Real, 0, None, closed="neither"), None],
-    }
-
-    def _make_module(self, input_shape):
-        return AnoGANModule(
-            input_shape,
-            self._resolve_hidden_sizes(input_shape),
-            self._resolve_latent_size(input_shape),
-            self.activation,
-            lambda_=self.lambda_,
-            n_search_steps=self.n_search_steps,
-            search_learning_rate=self.search_learning_rate,
-            n_restarts=self.n_restarts,
-            max_code_norm=self.max_code_norm,
-            penalty_weight=self.penalty_weight,
-        )
+    module_class = AnoGANModule

@@ -1,64 +1,27 @@
-"""The autoencoder: what is normal can be drawn again from a short code."""
+"""Autoencoder: the reconstruction error through a short code."""
 
 from collections.abc import Iterator
-from numbers import Real
 
 from torch import Tensor
 
-from skanomaly.base import BaseDetector, Interval, ReconstructionMixin, parameters
-from skanomaly.nn import DetectorModule, make_decoder, make_encoder
-from skanomaly.nn.functional import squared_error, sum_per_sample
+from skanomaly.base import BaseDetector, NonNegativeFloat, parameters
+from skanomaly.nn import ReconstructionModule, make_decoder, make_encoder
+from skanomaly.nn.losses import squared_error, sum_per_sample
 
 
-class AutoencoderModule(DetectorModule):
-    """An encoder and its mirror, trained to return what they are given.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of a sample.
-    hidden_sizes : sequence of int
-        Widths of the encoder's hidden layers.
-    latent_size : int
-        Length of the code.
-    activation : str, default="tanh"
-        What follows a hidden layer.
-    sparsity_weight : float, default=0.0
-        Weight of the code's absolute values in the loss.
-    noise_std : float, default=0.0
-        Standard deviation of the noise added to what is encoded in training.
-    """
+class AutoencoderModule(ReconstructionModule):
+    """An encoder and its mirror, trained to reconstruct samples."""
 
     def __init__(
-        self,
-        input_shape,
-        hidden_sizes,
-        latent_size,
-        activation="tanh",
-        *,
-        sparsity_weight=0.0,
-        noise_std=0.0,
+        self, input_shape, hidden_sizes, latent_size, activation, **parameters
     ):
-        super().__init__()
+        super().__init__(input_shape, **parameters)
         sizes = (hidden_sizes, latent_size, activation)
         self.encoder = make_encoder(input_shape, *sizes)
         self.decoder = make_decoder(input_shape, *sizes)
-        self.sparsity_weight = sparsity_weight
-        self.noise_std = noise_std
 
     def losses(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the squared error, plus the sparsity of the code.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Yields
-        ------
-        loss : Tensor of shape ()
-            The mean over the samples.
-        """
+        """Yield the squared error, plus the L1 norm of the code."""
         noisy = x + self.noise_std * self.randn_like(x) if self.noise_std else x
         code = self.encoder(noisy)
         loss = sum_per_sample(squared_error(x, self.decoder(code)))
@@ -67,62 +30,21 @@ class AutoencoderModule(DetectorModule):
         yield loss.mean()
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Encode and decode.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        reconstruction : Tensor of the shape of x
-            What the decoder makes of the code.
-        """
+        """Encode and decode."""
         return self.decoder(self.encoder(x))
-
-    def anomaly_map(self, x: Tensor) -> Tensor:
-        """Return the squared error of each feature.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        anomaly_map : Tensor of the shape of x
-            Adds up to the score.
-        """
-        return squared_error(x, self.reconstruct(x))
-
-    def score(self, x: Tensor) -> Tensor:
-        """Return the squared error of each sample.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        score : Tensor of shape (n_samples,)
-            Squared Euclidean distance from the sample to its reconstruction.
-        """
-        return sum_per_sample(self.anomaly_map(x))
 
 
 @parameters
-class Autoencoder(ReconstructionMixin, BaseDetector):
-    """Calls outliers what can't be drawn again from a short code.
+class Autoencoder(BaseDetector):
+    """Autoencoder (plain, sparse or denoising), scored by reconstruction error.
 
-    An encoder squeezes a sample into a code of `latent_size` numbers and a decoder
-    draws the sample from it. Both are trained on what is mostly normal, so what is
-    normal comes out well, and the squared error of the rest is large. The network is
-    dense for rows of a table and convolutional for images and clips.
+    An encoder maps a sample to a code of `latent_size` numbers and a decoder
+    reconstructs the sample from it. Trained on what is mostly normal, they reconstruct
+    normal samples well, and the squared error of others is large. The network is dense
+    for rows of a table and convolutional for images and clips.
 
     Scale the features first: a feature of large variance is all that an unscaled
-    squared error sees.
+    squared error depends on.
 
     Parameters
     ----------
@@ -168,20 +90,7 @@ class Autoencoder(ReconstructionMixin, BaseDetector):
     array([ 1, -1])
     """
 
-    sparsity_weight: float = 0.0
-    noise_std: float = 0.0
+    sparsity_weight: NonNegativeFloat = 0.0
+    noise_std: NonNegativeFloat = 0.0
 
-    _parameter_constraints = BaseDetector._parameter_constraints | {
-        "sparsity_weight": [Interval(Real, 0, None, closed="left")],
-        "noise_std": [Interval(Real, 0, None, closed="left")],
-    }
-
-    def _make_module(self, input_shape):
-        return AutoencoderModule(
-            input_shape,
-            self._resolve_hidden_sizes(input_shape),
-            self._resolve_latent_size(input_shape),
-            self.activation,
-            sparsity_weight=self.sparsity_weight,
-            noise_std=self.noise_std,
-        )
+    module_class = AutoencoderModule

@@ -1,261 +1,70 @@
-"""EGBAD: a GAN with an encoder, which finds a sample's code in one pass."""
+"""EGBAD: a bidirectional GAN, whose encoder finds a code in one pass."""
 
 from collections.abc import Iterator
-from numbers import Real
-from typing import ClassVar
+from typing import Literal
 
-import torch
 from torch import Tensor
 
-from skanomaly.base import Interval, ReconstructionMixin, StrOptions, parameters
-from skanomaly.nn import DetectorModule, make_decoder, make_encoder
-from skanomaly.nn.adversarial import Critic, cross_entropy, slope_penalty
-from skanomaly.nn.functional import squared_error
+from skanomaly.base import NonNegativeFloat, UnitFloat, parameters
+from skanomaly.nn.discriminator import adversarial_loss
 
-from ._adversarial import AdversarialDetector
-
-DISCRIMINATIONS = ("cross_entropy", "feature_matching")
-NORMS = {"l1": 1, "l2": 2}
+from ._gan import BiGANModule, GANDetector
 
 
-class EGBADModule(DetectorModule):
-    """An encoder and a generator whose pairs a discriminator can't tell apart.
+class EGBADModule(BiGANModule):
+    """An encoder and a generator, whose pairs a discriminator compares."""
 
-    The generator makes a sample of a code, the encoder a code of a sample. When the
-    discriminator can't tell the pairs of the one from those of the other, each is the
-    inverse of the other.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of a sample.
-    hidden_sizes : sequence of int
-        Widths of the encoder's hidden layers; the other networks are like it.
-    latent_size : int
-        Length of the code.
-    activation : str, default="tanh"
-        What follows a hidden layer of the encoder and of the generator.
-    discrimination : {"cross_entropy", "feature_matching"}, default="cross_entropy"
-        What the discriminator adds to the score.
-    discrimination_weight : float, default=0.1
-        Its share of the score.
-    norm : {"l1", "l2"}, default="l1"
-        Of the error in the score.
-    cycle_weight : float, default=0.0
-        Weight of the squared error in the generator's and the encoder's loss.
-    penalty_weight : float, default=1.0
-        Weight of the discriminator's squared slope in its loss.
-    """
-
-    players: ClassVar[tuple[str, ...]] = ("discriminator", "generator", "encoder")
-
-    def __init__(
-        self,
-        input_shape,
-        hidden_sizes,
-        latent_size,
-        activation="tanh",
-        *,
-        discrimination="cross_entropy",
-        discrimination_weight=0.1,
-        norm="l1",
-        cycle_weight=0.0,
-        penalty_weight=1.0,
-    ):
-        super().__init__()
-        sizes = (hidden_sizes, latent_size, activation)
-        self.encoder = make_encoder(input_shape, *sizes)
-        self.generator = make_decoder(input_shape, *sizes)
-        self.discriminator = Critic(input_shape, hidden_sizes, latent_size=latent_size)
-        self.latent_size = latent_size
-        self.discrimination = discrimination
-        self.discrimination_weight = discrimination_weight
-        self.norm = norm
-        self.cycle_weight = cycle_weight
-        self.penalty_weight = penalty_weight
+    networks = ("discriminator", "generator", "encoder")
 
     def losses(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the losses of the discriminator, the generator and the encoder.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Yields
-        ------
-        loss : Tensor of shape ()
-            Each player's mean over the samples.
-        """
-        z = self.randn_like(x.new_empty(len(x), self.latent_size))
-        yield self.discriminator_loss(x, z).mean()
-        fooled = cross_entropy(self.discriminator(self.generator(z), z), True)
-        yield (fooled + self.reconstruction_loss(x, self.reconstruct(x))).mean()
-        fooled = cross_entropy(self.discriminator(x, self.encoder(x)), False)
-        yield (fooled + self.reconstruction_loss(x, self.reconstruct(x))).mean()
-
-    def reconstruction_loss(self, x: Tensor, x_again: Tensor) -> Tensor:
-        """Return what the generator and the encoder pay for the error.
-
-        Parameters
-        ----------
-        x, x_again : Tensor of shape (n_samples, ...)
-            Samples and their reconstructions.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            Mean squared error, weighted.
-        """
-        return self.cycle_weight * squared_error(x, x_again).flatten(1).mean(1)
-
-    def discriminator_loss(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return how badly the encoder's pairs are told from the generator's.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            Samples, to be encoded.
-        z : Tensor of shape (n_samples, latent_size)
-            Codes, to be made samples of.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            Cross-entropies and slope penalty.
-        """
-        with torch.no_grad():
-            encoded, generated = self.encoder(x), self.generator(z)
-        loss = cross_entropy(self.discriminator(x, encoded), True)
-        loss = loss + cross_entropy(self.discriminator(generated, z), False)
-        if self.penalty_weight:
-            slope = slope_penalty(self.discriminator, x, encoded)
-            loss = loss + self.penalty_weight * slope
-        return loss
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Encode and generate.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        reconstruction : Tensor of the shape of x
-            What the generator makes of the code.
-        """
-        return self.generator(self.encoder(x))
-
-    def anomaly_map(self, x: Tensor) -> Tensor:
-        """Return the absolute error of each feature.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        anomaly_map : Tensor of the shape of x
-            What the error's norm in the score is taken of.
-        """
-        return (x - self.reconstruct(x)).abs()
+        """Yield the losses of discriminator, generator and encoder (equation 1)."""
+        z = self.sample_codes(x)
+        yield self.pair_loss(x, z).mean()
+        fooled = adversarial_loss(self.discriminator(self.generator(z), z), True)
+        yield (fooled + self.cycle_loss(x, self.reconstruct(x))).mean()
+        fooled = adversarial_loss(self.discriminator(x, self.encoder(x)), False)
+        yield (fooled + self.cycle_loss(x, self.reconstruct(x))).mean()
 
     def discriminate(self, x: Tensor) -> Tensor:
-        """Say how unlike the pairs that it knows a sample and its code are.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            The cross-entropy of the pair, or how far its features are from those of the
-            reconstruction with the same code.
-        """
+        """Return the cross-entropy of the pair (x, E(x)), or its feature matching."""
         code = self.encoder(x)
         if self.discrimination == "cross_entropy":
-            return cross_entropy(self.discriminator(x, code), True)
+            return adversarial_loss(self.discriminator(x, code), True)
         features = self.discriminator.features
         return (features(x, code) - features(self.generator(code), code)).abs().sum(1)
 
     def score(self, x: Tensor) -> Tensor:
-        """Return the weighted sum of the error's norm and of the discrimination.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        score : Tensor of shape (n_samples,)
-            The paper's A(x).
-        """
-        share = self.discrimination_weight
-        return (1 - share) * self.error(x) + share * self.discriminate(x)
-
-    def error(self, x: Tensor) -> Tensor:
-        """Return how far the reconstruction is from the sample.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        error : Tensor of shape (n_samples,)
-            In the L1 or the L2 norm.
-        """
-        return self.anomaly_map(x).flatten(1).norm(p=NORMS[self.norm], dim=1)
-
-    def validation_loss(self, x: Tensor) -> Tensor:
-        """Return the error; the game's losses don't say how good it is.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            Samples that were not trained on.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            Distance from the sample to its reconstruction.
-        """
-        return self.error(x)
+        """Return the weighted sum of error and discrimination, the paper's A(x)."""
+        weight = self.discrimination_weight
+        return (1 - weight) * self.error(x) + weight * self.discriminate(x)
 
 
 @parameters
-class EGBAD(ReconstructionMixin, AdversarialDetector):
-    """Calls outliers what a bidirectional GAN can't encode and generate again.
+class EGBAD(GANDetector):
+    """EGBAD with cycle consistency: a bidirectional GAN, scored by reconstruction.
 
-    A generator makes samples of random codes and an encoder makes codes of samples,
-    until a discriminator can't tell the pairs of the one from the pairs of the other.
-    Then the encoder inverts the generator, which draws normal samples only. The score
-    is the error of the sample drawn again plus what the discriminator thinks of it: one
-    pass instead of `AnoGAN`'s search.
+    A generator maps random codes to samples and an encoder maps samples to codes, until
+    a discriminator can't tell the pairs of the one from the pairs of the other. Then
+    the encoder inverts the generator, which generates normal samples only. The score is
+    the reconstruction error plus the discriminator's loss: one pass instead of
+    `AnoGAN`'s search.
 
     Parameters
     ----------
     {shared_parameters}
     discrimination : {"cross_entropy", "feature_matching"}, default="cross_entropy"
-        What the discriminator adds to the score: its doubt about the sample and its
-        code, or how far its last hidden layer moves when the sample is replaced by its
-        reconstruction.
+        What the discriminator adds to the score: its cross-entropy for the sample and
+        its code, or how far its last hidden layer moves when the sample is replaced by
+        its reconstruction.
     discrimination_weight : float, default=0.1
-        Its share of the score, from 0 to 1; the paper's 1 - alpha.
+        Its weight in the score, from 0 to 1; the paper's 1 - alpha.
     norm : {"l1", "l2"}, default="l1"
-        Of the error in the score: the sum of absolute values, as in the paper, or the
-        Euclidean length, in which few large errors count for more.
+        Of the error in the score: L1, as in the paper, or L2, in which few large errors
+        count for more.
     cycle_weight : float, default=10.0
         Weight of the squared error, a mean over features, in the losses of generator
-        and encoder [3]_. Zero leaves them to the game alone, as in the paper; then
-        kinds of samples that are rare in training are not reconstructed.
+        and encoder [3]_. Zero leaves it out, as in the paper; then kinds of samples
+        that are rare in training are not reconstructed.
 
     Attributes
     ----------
@@ -263,14 +72,14 @@ class EGBAD(ReconstructionMixin, AdversarialDetector):
 
     See Also
     --------
-    ALAD : Adds critics of the reconstructions and of the codes drawn again.
+    ALAD : Adds discriminators of the two cycles.
 
     Notes
     -----
-    The paper's training diverges sooner or later. Here the discriminator pays for its
-    slope [2]_, and the network that scores has averaged weights. With `early_stopping`
-    the weights are taken from the epoch in which held-out samples are reconstructed
-    best. The networks have no dropout.
+    The paper's training diverges sooner or later. Here the discriminator has the R1
+    penalty [2]_, and the network that scores has averaged weights. With
+    `early_stopping` the weights are those of the epoch in which held-out samples are
+    reconstructed best. The networks have no dropout.
 
     References
     ----------
@@ -294,27 +103,9 @@ class EGBAD(ReconstructionMixin, AdversarialDetector):
     array([ 1, -1])
     """
 
-    discrimination: str = "cross_entropy"
-    discrimination_weight: float = 0.1
-    norm: str = "l1"
-    cycle_weight: float = 10.0
+    discrimination: Literal["cross_entropy", "feature_matching"] = "cross_entropy"
+    discrimination_weight: UnitFloat = 0.1
+    norm: Literal["l1", "l2"] = "l1"
+    cycle_weight: NonNegativeFloat = 10.0
 
-    _parameter_constraints = AdversarialDetector._parameter_constraints | {
-        "discrimination": [StrOptions(set(DISCRIMINATIONS))],
-        "discrimination_weight": [Interval(Real, 0, 1, closed="both")],
-        "norm": [StrOptions(set(NORMS))],
-        "cycle_weight": [Interval(Real, 0, None, closed="left")],
-    }
-
-    def _make_module(self, input_shape):
-        return EGBADModule(
-            input_shape,
-            self._resolve_hidden_sizes(input_shape),
-            self._resolve_latent_size(input_shape),
-            self.activation,
-            discrimination=self.discrimination,
-            discrimination_weight=self.discrimination_weight,
-            norm=self.norm,
-            cycle_weight=self.cycle_weight,
-            penalty_weight=self.penalty_weight,
-        )
+    module_class = EGBADModule

@@ -1,30 +1,20 @@
-"""GANomaly: what is encoded, drawn and encoded again should have the same code."""
+"""GANomaly: a reconstruction should have the same code as the sample."""
 
 from collections.abc import Iterator
-from numbers import Real
+from typing import Literal
 
 from torch import Tensor, nn
 
-from skanomaly.base import Interval, ReconstructionMixin, StrOptions, parameters
-from skanomaly.nn import DetectorModule, make_decoder, make_encoder
-from skanomaly.nn.adversarial import Critic, cross_entropy, slope_penalty
-from skanomaly.nn.functional import squared_error
+from skanomaly.base import NonNegativeFloat, parameters
+from skanomaly.nn import make_decoder, make_encoder
+from skanomaly.nn.discriminator import Discriminator, adversarial_loss, r1_penalty
+from skanomaly.nn.losses import squared_error
 
-from ._adversarial import AdversarialDetector
-
-NORMS = ("l1", "l2")
+from ._gan import NORMS, GANDetector, GANModule
 
 
 class EncoderDecoderEncoder(nn.Module):
-    """The generator: an autoencoder, and an encoder of what it draws.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of a sample.
-    *sizes : sequence of int, int, str
-        As for `make_encoder`: hidden sizes, length of the code, activation.
-    """
+    """The generator: an autoencoder, and an encoder of the reconstruction."""
 
     def __init__(self, input_shape, *sizes):
         super().__init__()
@@ -33,176 +23,78 @@ class EncoderDecoderEncoder(nn.Module):
         self.second_encoder = make_encoder(input_shape, *sizes)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode, draw, encode again.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        reconstruction : Tensor of the shape of x
-            The sample drawn again.
-        code, code_again : Tensor of shape (n_samples, latent_size)
-            Of the sample, and of the reconstruction.
-        """
+        """Return the reconstruction, and the codes of the sample and of it."""
         code = self.encoder(x)
-        reconstruction = self.decoder(code)
-        return reconstruction, code, self.second_encoder(reconstruction)
+        x_rec = self.decoder(code)
+        return x_rec, code, self.second_encoder(x_rec)
 
 
-class GANomalyModule(DetectorModule):
-    """The generator and a discriminator of samples and reconstructions.
+class GANomalyModule(GANModule):
+    """The generator, and a discriminator of samples and reconstructions."""
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of a sample.
-    hidden_sizes : sequence of int
-        Widths of the encoder's hidden layers; the other networks are like it.
-    latent_size : int
-        Length of the code.
-    activation : str, default="tanh"
-        What follows a hidden layer of the generator.
-    adversarial_weight, contextual_weight, encoder_weight : float
-        Weights of the three terms of the generator's loss; 1, 50 and 1 by default.
-    norm : {"l1", "l2"}, default="l1"
-        How two codes are compared in the score.
-    penalty_weight : float, default=1.0
-        Weight of the discriminator's squared slope in its loss.
-    """
-
-    players = ("generator", "discriminator")
+    networks = ("generator", "discriminator")
 
     def __init__(
-        self,
-        input_shape,
-        hidden_sizes,
-        latent_size,
-        activation="tanh",
-        *,
-        adversarial_weight=1.0,
-        contextual_weight=50.0,
-        encoder_weight=1.0,
-        norm="l1",
-        penalty_weight=1.0,
+        self, input_shape, hidden_sizes, latent_size, activation, **parameters
     ):
-        super().__init__()
+        super().__init__(input_shape, latent_size, **parameters)
         self.generator = EncoderDecoderEncoder(
             input_shape, hidden_sizes, latent_size, activation
         )
-        self.discriminator = Critic(input_shape, hidden_sizes)
-        self.adversarial_weight = adversarial_weight
-        self.contextual_weight = contextual_weight
-        self.encoder_weight = encoder_weight
-        self.norm = norm
-        self.penalty_weight = penalty_weight
+        self.discriminator = Discriminator(input_shape, hidden_sizes)
 
     def losses(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield the generator's loss and the discriminator's.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Yields
-        ------
-        loss : Tensor of shape ()
-            Means over samples and, as the paper's weights want it, over features.
-        """
+        """Yield the generator's loss (equations 1 to 4) and the discriminator's."""
         features = self.discriminator.features
-        reconstruction, code, code_again = self.generator(x)
+        x_rec, code, code_rec = self.generator(x)
         yield (
-            self.adversarial_weight
-            * squared_error(features(x), features(reconstruction)).mean()
-            + self.contextual_weight * (x - reconstruction).abs().mean()
-            + self.encoder_weight * squared_error(code, code_again).mean()
+            self.adversarial_weight * squared_error(features(x), features(x_rec)).mean()
+            + self.contextual_weight * (x - x_rec).abs().mean()
+            + self.encoder_weight * squared_error(code, code_rec).mean()
         )
-        real, fake = self.discriminator(x), self.discriminator(reconstruction.detach())
-        loss = (cross_entropy(real, True) + cross_entropy(fake, False)) / 2
+        real = x.detach().requires_grad_()
+        logit, logit_rec = self.discriminator(real), self.discriminator(x_rec.detach())
+        loss = (adversarial_loss(logit, True) + adversarial_loss(logit_rec, False)) / 2
         if self.penalty_weight:
-            loss = loss + self.penalty_weight * slope_penalty(self.discriminator, x)
+            loss = loss + self.penalty_weight * r1_penalty(logit, real)
         yield loss.mean()
 
+    def sample(self, x: Tensor) -> Tensor:
+        """Reconstruct: this generator has no random codes."""
+        return self.reconstruct(x)
+
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Encode and decode.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        reconstruction : Tensor of the shape of x
-            The sample drawn again.
-        """
+        """Encode and decode."""
         return self.generator(x)[0]
 
     def anomaly_map(self, x: Tensor) -> Tensor:
-        """Return the absolute error of each feature.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        anomaly_map : Tensor of the shape of x
-            Where the sample is drawn otherwise. The score compares codes and is no sum
-            of this.
-        """
+        """Return the absolute error of each feature, of which the score is no sum."""
         return (x - self.reconstruct(x)).abs()
 
     def score(self, x: Tensor) -> Tensor:
-        """Return the distance of the two codes.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        score : Tensor of shape (n_samples,)
-            In the L1 or the L2 norm.
-        """
-        _, code, code_again = self.generator(x)
-        return (code - code_again).norm(p=1 if self.norm == "l1" else 2, dim=1)
+        """Return the distance of the two codes (equation 5)."""
+        _, code, code_rec = self.generator(x)
+        return (code - code_rec).norm(p=NORMS[self.norm], dim=1)
 
     def validation_loss(self, x: Tensor) -> Tensor:
-        """Return the mean absolute error: the codes are no fixed measure.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            Samples that were not trained on.
-
-        Returns
-        -------
-        loss : Tensor of shape (n_samples,)
-            The contextual loss of each.
-        """
+        """Return the mean absolute error: the codes are no fixed measure."""
         return self.anomaly_map(x).flatten(1).mean(1)
 
 
 @parameters
-class GANomaly(ReconstructionMixin, AdversarialDetector):
-    """Calls outliers what has another code when it is drawn again.
+class GANomaly(GANDetector):
+    """GANomaly: encoder-decoder-encoder, scored by the distance of its codes.
 
-    An autoencoder draws a sample again, and a second encoder looks at the drawing. Both
-    encoders learn to agree on normal samples. An abnormal sample is drawn as a normal
-    one, so the second code differs from the first, and their distance is the score.
-    A discriminator helps the drawings to look real.
+    An autoencoder reconstructs a sample, and a second encoder encodes the
+    reconstruction. On normal samples both codes learn to agree. An abnormal sample is
+    reconstructed like a normal one, so its codes differ, and their distance is the
+    score. A discriminator helps reconstructions to look real.
 
     Parameters
     ----------
     {shared_parameters}
     adversarial_weight : float, default=1.0
-        Weight of the difference of the discriminator's features in the generator's
+        Weight of the feature matching loss of the discriminator in the generator's
         loss.
     contextual_weight : float, default=50.0
         Weight of the absolute error.
@@ -219,10 +111,8 @@ class GANomaly(ReconstructionMixin, AdversarialDetector):
 
     Notes
     -----
-    The paper scales scores to [0, 1] by the least and the largest of the test set, and
-    its authors' code takes the epoch with the best test figure and normalises batches
-    by their own statistics in testing. Nothing of it is done here; for scores in
-    [0, 1] see `skanomaly.calibration.NormalizedScores`.
+    The paper scales scores to [0, 1] by the least and the largest of the test set. For
+    p-values without test data see `skanomaly.calibration.ConformalDetector`.
 
     References
     ----------
@@ -240,30 +130,9 @@ class GANomaly(ReconstructionMixin, AdversarialDetector):
     (3, 1, 8, 8)
     """
 
-    adversarial_weight: float = 1.0
-    contextual_weight: float = 50.0
-    encoder_weight: float = 1.0
-    norm: str = "l1"
+    adversarial_weight: NonNegativeFloat = 1.0
+    contextual_weight: NonNegativeFloat = 50.0
+    encoder_weight: NonNegativeFloat = 1.0
+    norm: Literal["l1", "l2"] = "l1"
 
-    _parameter_constraints = AdversarialDetector._parameter_constraints | {
-        "adversarial_weight": [Interval(Real, 0, None, closed="left")],
-        "contextual_weight": [Interval(Real, 0, None, closed="left")],
-        "encoder_weight": [Interval(Real, 0, None, closed="left")],
-        "norm": [StrOptions(set(NORMS))],
-    }
-
-    def _make_module(self, input_shape):
-        return GANomalyModule(
-            input_shape,
-            self._resolve_hidden_sizes(input_shape),
-            self._resolve_latent_size(input_shape),
-            self.activation,
-            adversarial_weight=self.adversarial_weight,
-            contextual_weight=self.contextual_weight,
-            encoder_weight=self.encoder_weight,
-            norm=self.norm,
-            penalty_weight=self.penalty_weight,
-        )
-
-    def _imagine(self, net, X):
-        return net.evaluate("reconstruct", X)
+    module_class = GANomalyModule

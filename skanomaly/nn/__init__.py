@@ -1,6 +1,13 @@
-"""Torch networks that know their losses and their score; only torch is needed."""
+"""Torch networks that know their losses, phases and score; only torch is needed."""
 
 from .backbones import make_decoder, make_encoder
-from .module import DetectorModule
+from .module import DetectorModule, ReconstructionModule
+from .phase import Phase
 
-__all__ = ["DetectorModule", "make_decoder", "make_encoder"]
+__all__ = [
+    "DetectorModule",
+    "Phase",
+    "ReconstructionModule",
+    "make_decoder",
+    "make_encoder",
+]

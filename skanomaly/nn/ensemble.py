@@ -1,4 +1,4 @@
-"""Several networks of one shape that are run as one: a batched product a layer."""
+"""Several networks of one architecture as one: a batched product a layer."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .backbones import ACTIVATIONS
+from .linear import exact_linear
 
 
 class StackedLinear(nn.Module):
@@ -14,7 +15,7 @@ class StackedLinear(nn.Module):
 
     .. math:: y_m = x_m W_m + b_m
 
-    Each member's weights are drawn as `torch.nn.Linear` draws its own.
+    Each member's weights are initialized as those of `torch.nn.Linear`.
 
     Parameters
     ----------
@@ -56,8 +57,12 @@ class StackedLinear(nn.Module):
             A member's outputs are those that it would give alone.
         """
         if x.ndim == 2:
-            x = x.expand(len(self.weight), *x.shape)
-        return torch.baddbmm(self.bias, x, self.weight)
+            x = x.expand(self.weight.shape[0], *x.shape)
+        if self.training:
+            return torch.baddbmm(self.bias, x, self.weight)
+        # The batched product rounds a row by its place in the batch.
+        members = zip(x, self.weight.mT, self.bias[:, 0], strict=True)
+        return torch.stack([exact_linear(x, w.contiguous(), b) for x, w, b in members])
 
 
 def make_stacked_encoder(

@@ -1,4 +1,4 @@
-"""A linear layer whose gradients are the same wherever a row stands in its batch."""
+"""Linear maps that round every row of a batch alike, wherever it stands."""
 
 from typing import Any
 
@@ -6,21 +6,54 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Matrix kernels handle the rest of an inner dimension otherwise at the end of a batch
+# than within it; a dimension that is a multiple of four leaves none.
+_MULTIPLE = 4
+
+
+def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``x @ weight.T + bias`` with every row rounded alike.
+
+    The same row gives the same bits at every position of a batch of one size, which
+    `torch.nn.functional.linear` doesn't promise for all widths.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_samples, in_features)
+        A batch.
+    weight : Tensor of shape (out_features, in_features)
+        The weights.
+    bias : Tensor of shape (out_features,) or None, default=None
+        The bias.
+
+    Returns
+    -------
+    y : Tensor of shape (n_samples, out_features)
+        With gradients that are rounded alike, too.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skanomaly.nn.linear import exact_linear
+    >>> x, weight = torch.randn(1024, 33), torch.randn(5, 33)
+    >>> order = torch.randperm(1024)
+    >>> torch.equal(exact_linear(x, weight)[order], exact_linear(x[order], weight))
+    True
+    """
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        return _ExactLinear.apply(x, weight, bias)
+    return F.linear(_pad(x), _pad(weight), bias)
+
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear`, but for the last bits of what a network in scoring sends back.
-
-    Scores that are found by gradients must not depend on a row's neighbours. The
-    product with the weights as they lie in memory, which is the usual way back, rounds
-    rows of a batch differently for some widths; the product with the transposed
-    weights, as on the way forth, doesn't.
+    """`torch.nn.Linear` whose scores don't depend on the rest of the batch.
 
     Parameters
     ----------
     in_features : int
-        Numbers in a row that comes in.
+        Length of a row that comes in.
     out_features : int
-        Numbers in a row that goes out.
+        Length of a row that comes out.
     bias : bool, default=True
         Whether a bias is added.
     device : torch.device or None, default=None
@@ -28,18 +61,16 @@ class Linear(nn.Linear):
     dtype : torch.dtype or None, default=None
         Of which type they are.
 
+    See Also
+    --------
+    exact_linear : What it computes when it isn't training.
+
     Examples
     --------
     >>> import torch
     >>> from skanomaly.nn.linear import Linear
-    >>> layer = Linear(6, 128).eval()
-    >>> x = torch.randn(1024, 6, requires_grad=True)
-    >>> layer(x).square().sum().backward()
-    >>> order = torch.randperm(1024)
-    >>> shuffled = x.detach()[order].requires_grad_()
-    >>> layer(shuffled).square().sum().backward()
-    >>> torch.equal(x.grad[order], shuffled.grad)
-    True
+    >>> Linear(6, 128).eval()(torch.zeros(3, 6)).shape
+    torch.Size([3, 128])
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,23 +86,31 @@ class Linear(nn.Linear):
         y : Tensor of shape (n_samples, out_features)
             Its products with the weights, plus the bias.
         """
-        if self.training or not x.requires_grad:
+        if self.training:
             return super().forward(x)
-        return _ByTransposed.apply(x, self.weight, self.bias)
+        return exact_linear(x, self.weight, self.bias)
 
 
-class _ByTransposed(torch.autograd.Function):
+class _ExactLinear(torch.autograd.Function):
+    """`exact_linear` with a way back that rounds every row alike."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.linear(x, weight, bias)
+        return F.linear(_pad(x), _pad(weight), bias)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override] # torch declares any number of gradients
         x, weight = ctx.saved_tensors
         _, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            F.linear(grad, weight.t().contiguous()),
+            F.linear(_pad(grad), _pad(weight.t().contiguous())),
             grad.t() @ x if needs_weight else None,
             grad.sum(0) if needs_bias else None,
         )
+
+
+def _pad(x: Tensor) -> Tensor:
+    """Pad rows with zeros to a length that is a multiple of four."""
+    missing = -x.shape[-1] % _MULTIPLE
+    return F.pad(x, (0, missing)) if missing else x

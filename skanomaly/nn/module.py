@@ -1,31 +1,57 @@
-"""What a network must know to be trained and read as an anomaly detector."""
+"""What a network must know to be trained and scored as an anomaly detector."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from .attribution import integrated_gradients
+from .losses import squared_error, sum_per_sample
+from .phase import Phase
+
 
 class DetectorModule(nn.Module, ABC):
-    """A network that states its own losses and its own score.
+    """A network that states its own losses, its phases and its score.
 
     Training and scoring know nothing else of a method. A subclass writes the paper's
-    equations as `losses`, `score` and `anomaly_map`; the layers are ordinary
-    children.
+    equations as `losses` and `score`; its layers are ordinary children.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of a sample.
+    **parameters : dict
+        The detector's own parameters; each becomes an attribute.
 
     Attributes
     ----------
-    players : tuple of str
-        Names of the children that are trained in turn, each by an optimiser of its
-        own. Empty: the whole module is trained by one optimiser.
-    max_scored_rows : int
+    networks : tuple of str
+        Names of the children that are updated one after the other, each by an optimizer
+        of its own. Empty: one optimizer updates the whole module.
+    adam_betas : tuple of float
+        Of the default optimizer.
+    reset_below : mapping of str to float
+        Networks that are reinitialized after an epoch whose mean loss is lower.
+    needs_held_out : bool
+        Whether rows are held out of training even without early stopping.
+    max_batch_size : int
         How many samples are scored at once, at the most. Fewer are padded to one fixed
         number, so it is less where a sample takes long.
+    max_threshold_samples : int or None
+        On how many training samples the threshold is set, where scoring is slow.
+    ema_decay : float
+        Decay of the exponential moving average of the weights that score; zero takes
+        the last weights.
     random_generator : torch.Generator or None
-        The source of every random number that the module draws while it trains. It
-        belongs to one fit; None draws from torch's global generator.
+        The source of every random number that is drawn in training. It belongs to one
+        fit; None draws from torch's global generator.
+    center : Tensor of shape input_shape
+        Mean of the training samples.
+    diagnostics : dict
+        What training found out; the detector shows each value as a fitted attribute
+        with an underscore after its name.
 
     See Also
     --------
@@ -35,41 +61,47 @@ class DetectorModule(nn.Module, ABC):
     --------
     >>> import torch
     >>> from skanomaly.nn import DetectorModule
-    >>> class DistanceToMean(DetectorModule):
-    ...     def __init__(self, n_features):
-    ...         super().__init__()
-    ...         self.mean = torch.nn.Parameter(torch.zeros(n_features))
+    >>> class DistanceToCenter(DetectorModule):
+    ...     def __init__(self, input_shape):
+    ...         super().__init__(input_shape)
+    ...         self.point = torch.nn.Parameter(torch.zeros(input_shape))
     ...     def losses(self, x):
     ...         yield self.score(x).mean()
-    ...     def anomaly_map(self, x):
-    ...         return (x - self.mean).square()
     ...     def score(self, x):
-    ...         return self.anomaly_map(x).sum(dim=1)
-    >>> DistanceToMean(2).score(torch.tensor([[3.0, 4.0]])).tolist()
+    ...         return (x - self.point).square().flatten(1).sum(1)
+    >>> module = DistanceToCenter((2,))
+    >>> module.score(torch.tensor([[3.0, 4.0]])).tolist()
     [25.0]
+    >>> module.anomaly_map(torch.tensor([[3.0, 4.0]])).tolist()
+    [[9.0, 16.0]]
     """
 
-    players: ClassVar[tuple[str, ...]] = ()
-    max_scored_rows: int = 1024
+    networks: ClassVar[tuple[str, ...]] = ()
+    adam_betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
+    reset_below: ClassVar[Mapping[str, float]] = {}
+    needs_held_out: ClassVar[bool] = False
+    max_threshold_samples: ClassVar[int | None] = None
+    max_batch_size: int = 1024
+    ema_decay: float = 0.0
     random_generator: torch.Generator | None = None
+    center: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, input_shape: tuple[int, ...], **parameters: Any):
         super().__init__()
+        self.register_buffer("center", torch.zeros(input_shape))
+        self.diagnostics: dict[str, Any] = {}
+        for name, value in parameters.items():
+            setattr(self, name, value)
 
-    @property
-    def turns(self) -> tuple[str, ...]:
-        """Who makes a step with a batch, and in which order; asked before each epoch.
+    if TYPE_CHECKING:  # torch declares that every attribute is a tensor or a module
 
-        A player who makes several steps is named several times, and one whose phase of
-        the training it is not is left out. By default each of `players` makes one.
-        """
-        return self.players
+        def __getattr__(self, name: str) -> Any: ...
 
     @abstractmethod
     def losses(self, x: Tensor) -> Iterator[Tensor]:
-        """Yield one loss a turn, in the order of `turns`.
+        """Yield one loss for each network update.
 
-        Each loss is computed after the player before has made its step, as the
+        Each loss is computed after the network before has been updated, as the
         generator is resumed only then.
 
         Parameters
@@ -80,14 +112,12 @@ class DetectorModule(nn.Module, ABC):
         Yields
         ------
         loss : Tensor of shape ()
-            The loss of the next player.
+            The loss of the next network.
         """
 
     @abstractmethod
     def score(self, x: Tensor) -> Tensor:
-        """Say how abnormal each sample is.
-
-        A sample's score depends on nothing but that sample and the weights.
+        """Score how abnormal each sample is, by that sample and the weights alone.
 
         Parameters
         ----------
@@ -100,9 +130,8 @@ class DetectorModule(nn.Module, ABC):
             The higher, the more abnormal.
         """
 
-    @abstractmethod
     def anomaly_map(self, x: Tensor) -> Tensor:
-        """Say how much each feature, pixel or voxel adds to the score.
+        """Attribute the score to features: integrated gradients from the `center`.
 
         Parameters
         ----------
@@ -111,27 +140,44 @@ class DetectorModule(nn.Module, ABC):
 
         Returns
         -------
-        anomaly_map : Tensor of shape (n_samples, ...)
-            The higher, the more abnormal.
+        anomaly_map : Tensor of the shape of x
+            The higher, the more abnormal; sums to the score less that of `center`.
         """
+        return integrated_gradients(self.score, x, self.center)
 
-    def unchanged(self, x: Tensor) -> Tensor:
-        """Return samples as they are, so that a net can be asked for their mean.
+    def phases(self, data: Any) -> Iterator[Phase]:
+        """Yield the phases of training; between two yields weights may be set.
 
         Parameters
         ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
+        data : skanomaly.training.data.Data
+            The training samples: ``data.mean(fn)``, ``data.map(fn)``, ``data.any(fn)``,
+            ``data.sample(n)``, and ``data.held_out`` for those that are not trained on.
 
-        Returns
-        -------
-        x : Tensor of shape (n_samples, ...)
-            The same.
+        Yields
+        ------
+        phase : Phase
+            The next one; it is over when the generator is resumed.
         """
-        return x
+        yield Phase(self.losses)
+
+    def warm_start_phases(self, data: Any) -> Iterator[Phase]:
+        """Yield the phases of a training that continues from fitted weights.
+
+        Parameters
+        ----------
+        data : skanomaly.training.data.Data
+            The training samples.
+
+        Yields
+        ------
+        phase : Phase
+            By default all `phases`.
+        """
+        yield from self.phases(data)
 
     def validation_loss(self, x: Tensor) -> Tensor:
-        """Say how well held-out samples are fitted; early stopping watches it.
+        """Measure how well held-out samples are fitted; early stopping watches it.
 
         Parameters
         ----------
@@ -141,7 +187,7 @@ class DetectorModule(nn.Module, ABC):
         Returns
         -------
         loss : Tensor of shape (n_samples,)
-            The lower, the better; here the score.
+            The lower, the better; by default the score.
         """
         return self.score(x)
 
@@ -176,3 +222,74 @@ class DetectorModule(nn.Module, ABC):
         return torch.randn(
             x.shape, generator=self.random_generator, dtype=x.dtype, device=x.device
         )
+
+
+class ReconstructionModule(DetectorModule):
+    """A network whose score is the squared error of its reconstruction.
+
+    A subclass has `reconstruct` and `losses`.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of a sample.
+    **parameters : dict
+        The detector's own parameters; each becomes an attribute.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skanomaly.nn import ReconstructionModule
+    >>> class Zeros(ReconstructionModule):
+    ...     def reconstruct(self, x):
+    ...         return torch.zeros_like(x)
+    ...     def losses(self, x):
+    ...         yield self.score(x).mean()
+    >>> Zeros((2,)).score(torch.tensor([[3.0, 4.0]])).tolist()
+    [25.0]
+    """
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Reconstruct samples.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, ...)
+            A batch.
+
+        Returns
+        -------
+        x_rec : Tensor of the shape of x
+            What the network makes of them.
+        """
+
+    def anomaly_map(self, x: Tensor) -> Tensor:
+        """Return the squared error of each feature; it sums to the score.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, ...)
+            A batch.
+
+        Returns
+        -------
+        anomaly_map : Tensor of the shape of x
+            The higher, the more abnormal.
+        """
+        return squared_error(x, self.reconstruct(x))
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return the squared error of each sample.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, ...)
+            A batch.
+
+        Returns
+        -------
+        score : Tensor of shape (n_samples,)
+            Summed over features.
+        """
+        return sum_per_sample(self.anomaly_map(x))

@@ -3,9 +3,13 @@
 import itertools
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+# A patch of less contrast than this fraction of the mean is not stretched further.
+_LEAST_CONTRAST = 0.1
 
 
 class Patches(nn.Module):
@@ -88,7 +92,7 @@ class Patches(nn.Module):
             Each patch as a row.
         """
         rows = x.flatten(1).index_select(1, self.index.flatten())
-        return rows.reshape(len(x), self.n_patches, -1)
+        return rows.reshape(x.shape[0], self.n_patches, -1)
 
     def spread(self, values: Tensor) -> Tensor:
         """Give each pixel the mean value of the patches that hold it.
@@ -103,7 +107,121 @@ class Patches(nn.Module):
         pixels : Tensor of shape (n_samples, ...)
             At the resolution of the sample.
         """
-        total = values.new_zeros(len(values), len(self.n_covering))
+        total = values.new_zeros(values.shape[0], len(self.n_covering))
         held = values[:, :, None].expand(-1, -1, self.index.shape[1])
         total.index_add_(1, self.index.flatten(), held.flatten(1))
-        return (total / self.n_covering).reshape(len(values), *self.sample_shape)
+        return (total / self.n_covering).reshape(values.shape[0], *self.sample_shape)
+
+
+class RowEmbedding(nn.Module):
+    """Rows as they are, with the face of a `PatchEmbedding`.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        ``(n_features,)``.
+    """
+
+    def __init__(self, sample_shape: Sequence[int]):
+        super().__init__()
+        self.raw_shape = tuple(sample_shape)
+        self.size = sample_shape[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return rows as they are."""
+        return x
+
+    def raw(self, x: Tensor) -> Tensor:
+        """Return rows as they are."""
+        return x
+
+    def measure(self, data: Any) -> None:
+        """Measure nothing."""
+
+
+class PatchEmbedding(nn.Module):
+    """Patches with normalized contrast, beside brightness, contrast and position.
+
+    Parameters
+    ----------
+    sample_shape : sequence of int
+        As for `Patches`.
+    size, stride : int
+        As for `Patches`.
+    """
+
+    contrast: Tensor
+    position: Tensor
+
+    def __init__(self, sample_shape: Sequence[int], size: int, stride: int):
+        super().__init__()
+        self.patches = Patches(sample_shape, size, stride)
+        self.raw_shape = self.patches.patch_shape
+        n_values = prod(self.raw_shape)
+        # A position that is as long as a patch of mean contrast.
+        position = self.patches.position * n_values**0.5
+        self.register_buffer("position", position, persistent=False)
+        self.register_buffer("contrast", torch.ones(()))
+        self.size = n_values + 2 + position.shape[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed patches.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, ...)
+            A batch.
+
+        Returns
+        -------
+        rows : Tensor of shape (n_samples * n_patches, size)
+            All patches of the first sample, then of the second, and so on.
+        """
+        pixels = self.patches(x).flatten(0, 1) / self.contrast
+        brightness = pixels.mean(dim=1, keepdim=True)
+        pixels = pixels - brightness
+        contrast = pixels.square().mean(dim=1, keepdim=True).sqrt()
+        normalized = pixels / (contrast + _LEAST_CONTRAST)
+        position = self.position.repeat(x.shape[0], 1)
+        return torch.cat([normalized, brightness, contrast, position], dim=1)
+
+    def raw(self, x: Tensor) -> Tensor:
+        """Return patches as they are, of shape (n_samples * n_patches, channels, ...).
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_samples, ...)
+            A batch.
+
+        Returns
+        -------
+        patches : Tensor of shape (n_samples * n_patches, ...)
+            In the units of `x`.
+        """
+        return self.patches(x).flatten(0, 1).unflatten(1, self.raw_shape)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Give each pixel the mean value of the patches that hold it.
+
+        Parameters
+        ----------
+        values : Tensor of shape (n_samples, n_patches)
+            One value a patch.
+
+        Returns
+        -------
+        pixels : Tensor of shape (n_samples, ...)
+            At the resolution of the sample.
+        """
+        return self.patches.spread(values)
+
+    def measure(self, data: Any) -> None:
+        """Measure the mean contrast of training samples.
+
+        Parameters
+        ----------
+        data : skanomaly.training.data.Data
+            The training samples.
+        """
+        mean = data.mean(lambda x: self.patches(x).std(dim=2, correction=0).mean(1))
+        self.contrast.fill_(float(mean) or 1.0)

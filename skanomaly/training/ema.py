@@ -1,4 +1,4 @@
-"""A running average of a network's weights."""
+"""Exponential moving average of a network's weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 class WeightAverage:
     r"""Keep :math:`\bar\theta \leftarrow d \bar\theta + (1 - d) \theta` of a module.
 
-    Players in a game circle around what they are looking for, and the average of where
-    they have been is nearer to it than where they are [1]_. The module holds the
-    average, and the weights themselves only while they are trained: so callbacks,
-    validation, scores and copies see the average.
+    Adversarial networks oscillate around an equilibrium, and the average of their
+    weights is nearer to it than the last ones [1]_. The module holds the average, and
+    the weights themselves only while they are trained: so callbacks, validation, scores
+    and copies see the average.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class WeightAverage:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.training.averaging import WeightAverage
+    >>> from skanomaly.training.ema import WeightAverage
     >>> module = torch.nn.Linear(1, 1, bias=False)
     >>> _ = torch.nn.init.zeros_(module.weight)
     >>> average = WeightAverage(module)
-    >>> with average.set_aside():
+    >>> with average.swapped():
     ...     for weight in (0.0, 1.0):
     ...         _ = torch.nn.init.constant_(module.weight, weight)
     ...         average.update(decay=0.1)
@@ -43,15 +43,15 @@ class WeightAverage:
 
     def __init__(self, module: nn.Module):
         self.module = module
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Start anew from the weights that the module has."""
+    def reset(self) -> None:
+        """Begin anew from the weights that the module has."""
         self.averaged: list[Tensor] = []
         self.n_updates = 0
 
     @contextmanager
-    def set_aside(self) -> Iterator[None]:
+    def swapped(self) -> Iterator[None]:
         """Put the weights themselves into the module, and at the end their average.
 
         Yields
@@ -71,7 +71,7 @@ class WeightAverage:
         Parameters
         ----------
         decay : float
-            Share of the past. It is less in the first steps, which start far from
+            Weight of the past. It is less in the first steps, which start far from
             anything good: (1 + n) / (10 + n) at most after n of them. Zero keeps no
             average.
         """

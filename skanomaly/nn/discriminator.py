@@ -1,4 +1,4 @@
-"""Critics, and what they and a generator play for."""
+"""Discriminators, their losses and their gradient penalties."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,8 +15,8 @@ _SLOPE = 0.2
 _HAVE_WEIGHTS = (nn.Linear, nn.Conv2d, nn.Conv3d)
 
 
-class Critic(nn.Module):
-    """Gives samples, or pairs of a sample and a code, a logit of being real.
+class Discriminator(nn.Module):
+    """Logit of being real, for samples or for pairs of a sample and a code.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Critic(nn.Module):
     hidden_sizes : sequence of int
         Widths of its hidden layers, as for `make_encoder`.
     latent_size : int, default=0
-        Length of the code that comes with a sample; zero for none.
-    is_spectral : bool, default=False
+        Length of the code of a pair; zero for samples alone.
+    use_spectral_norm : bool, default=False
         Whether each weight matrix is divided by its largest singular value [1]_.
 
     References
@@ -37,9 +37,9 @@ class Critic(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.adversarial import Critic
-    >>> critic = Critic((1, 8, 8), (16, 32), latent_size=3)
-    >>> critic(torch.zeros(5, 1, 8, 8), torch.zeros(5, 3)).shape
+    >>> from skanomaly.nn.discriminator import Discriminator
+    >>> discriminator = Discriminator((1, 8, 8), (16, 32), latent_size=3)
+    >>> discriminator(torch.zeros(5, 1, 8, 8), torch.zeros(5, 3)).shape
     torch.Size([5])
     """
 
@@ -49,39 +49,41 @@ class Critic(nn.Module):
         hidden_sizes: Sequence[int],
         *,
         latent_size: int = 0,
-        is_spectral: bool = False,
+        use_spectral_norm: bool = False,
     ):
         super().__init__()
         size = max(_FEWEST_FEATURES, *hidden_sizes)
-        self.of_sample = make_encoder(sample_shape, hidden_sizes, size, "leaky_relu")
+        self.sample_layers = make_encoder(
+            sample_shape, hidden_sizes, size, "leaky_relu"
+        )
         if latent_size:
-            self.of_code = Linear(latent_size, size)
-            self.of_both = Linear(2 * size, size)
+            self.code_layer = Linear(latent_size, size)
+            self.joint_layer = Linear(2 * size, size)
         self.head = Linear(size, 1, bias=False)
-        if is_spectral:
+        if use_spectral_norm:
             for layer in self.modules():
                 if isinstance(layer, _HAVE_WEIGHTS):
                     spectral_norm(layer)
 
     def features(self, x: Tensor, code: Tensor | None = None) -> Tensor:
-        """Return the last hidden layer, which feature matching compares.
+        """Return the last hidden layer, for feature matching.
 
         Parameters
         ----------
         x : Tensor of shape (n_samples, ...)
             Samples.
         code : Tensor of shape (n_samples, latent_size) or None, default=None
-            Their codes, if the critic judges pairs.
+            Their codes, if the discriminator takes pairs.
 
         Returns
         -------
         features : Tensor of shape (n_samples, n_features)
             After the activation.
         """
-        hidden = self.of_sample(x)
+        hidden = self.sample_layers(x)
         if code is not None:
-            pair = torch.cat([hidden, self.of_code(code)], dim=1)
-            hidden = self.of_both(F.leaky_relu(pair, _SLOPE))
+            pair = torch.cat([hidden, self.code_layer(code)], dim=1)
+            hidden = self.joint_layer(F.leaky_relu(pair, _SLOPE))
         return F.leaky_relu(hidden, _SLOPE)
 
     def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
@@ -92,7 +94,7 @@ class Critic(nn.Module):
         x : Tensor of shape (n_samples, ...)
             Samples.
         code : Tensor of shape (n_samples, latent_size) or None, default=None
-            Their codes, if the critic judges pairs.
+            Their codes, if the discriminator takes pairs.
 
         Returns
         -------
@@ -102,18 +104,18 @@ class Critic(nn.Module):
         return self.head(self.features(x, code)).squeeze(1)
 
 
-def cross_entropy(logit: Tensor, is_real: bool) -> Tensor:
-    """Return how surprised a critic is by what is real, or by what is not.
+def adversarial_loss(logit: Tensor, is_real: bool) -> Tensor:
+    """Return the binary cross-entropy of a discriminator's logits.
 
-    A generator that minimises it with ``is_real=True`` on its own samples plays the
-    non-saturating game.
+    A generator that minimizes it with ``is_real=True`` on generated samples has the
+    non-saturating loss.
 
     Parameters
     ----------
     logit : Tensor of shape (n_samples,)
-        From a `Critic`.
+        From a `Discriminator`.
     is_real : bool
-        The truth, or what a generator wants to be taken for it.
+        The label.
 
     Returns
     -------
@@ -128,17 +130,20 @@ def cross_entropy(logit: Tensor, is_real: bool) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.adversarial import cross_entropy
-    >>> cross_entropy(torch.tensor([0.0, 9.0]), is_real=True)
+    >>> from skanomaly.nn.discriminator import adversarial_loss
+    >>> adversarial_loss(torch.tensor([0.0, 9.0]), is_real=True)
     tensor([6.9315e-01, 1.2340e-04])
     """
     return F.softplus(-logit if is_real else logit)
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
+    critic: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""Return how far a critic's slope is from one between real and fake samples.
+    r"""Return the gradient penalty of a Wasserstein critic, between real and fake.
 
     .. math:: \left( \| \nabla D(\hat x) \|_2 - 1 \right)^2, \quad
               \hat x = u x + (1 - u) \tilde x
@@ -148,9 +153,9 @@ def gradient_penalty(
     critic : callable
         Maps samples to numbers.
     real, fake : Tensor of shape (n_samples, ...)
-        The samples between which the slope is taken.
-    share : Tensor of shape (n_samples, 1, ...)
-        The :math:`u` of each sample, between 0 and 1.
+        The samples between which the gradient is taken.
+    generator : torch.Generator or None, default=None
+        Draws the :math:`u` of each sample, uniform between 0 and 1.
 
     Returns
     -------
@@ -165,29 +170,36 @@ def gradient_penalty(
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.adversarial import gradient_penalty
+    >>> from skanomaly.nn.discriminator import gradient_penalty
     >>> def critic(x):
     ...     return 3 * x.sum(dim=1)
-    >>> gradient_penalty(critic, *torch.zeros(2, 4, 1), torch.zeros(4, 1)).tolist()
+    >>> gradient_penalty(critic, *torch.zeros(2, 4, 1)).tolist()
     [4.0, 4.0, 4.0, 4.0]
     """
-    between = (share * real + (1 - share) * fake).detach().requires_grad_()
+    u = torch.rand(
+        (real.shape[0], *(1 for _ in real.shape[1:])),
+        generator=generator,
+        device=real.device,
+        dtype=real.dtype,
+    )
+    between = (u * real + (1 - u) * fake).detach().requires_grad_()
     total = critic(between).sum()
-    (slope,) = torch.autograd.grad(total, between, create_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).square()
+    (gradient,) = torch.autograd.grad(total, between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square()
 
 
-def slope_penalty(critic: Callable[..., Tensor], *real: Tensor) -> Tensor:
-    r"""Return the squared slope of a critic at real samples: :math:`\|\nabla D\|^2`.
+def r1_penalty(logit: Tensor, *real: Tensor) -> Tensor:
+    r"""Return the R1 penalty: :math:`\|\nabla D\|^2` at real samples.
 
-    With it the game of a generator and a critic settles instead of going in circles.
+    With it the training of a generator against a discriminator converges locally.
 
     Parameters
     ----------
-    critic : callable
-        Maps samples, or pairs, to numbers.
+    logit : Tensor of shape (n_samples,)
+        Of the real samples, or pairs.
     *real : Tensor of shape (n_samples, ...)
-        The samples, or samples and codes.
+        The samples, or samples and codes, from which the logit was computed; they
+        require gradients.
 
     Returns
     -------
@@ -202,10 +214,10 @@ def slope_penalty(critic: Callable[..., Tensor], *real: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.adversarial import slope_penalty
-    >>> slope_penalty(lambda x: x.square().sum(dim=1), torch.ones(2, 1)).tolist()
+    >>> from skanomaly.nn.discriminator import r1_penalty
+    >>> x = torch.ones(2, 1, requires_grad=True)
+    >>> r1_penalty(x.square().sum(dim=1), x).tolist()
     [4.0, 4.0]
     """
-    at = [x.detach().requires_grad_() for x in real]
-    slopes = torch.autograd.grad(critic(*at).sum(), at, create_graph=True)
-    return torch.stack([s.flatten(1).square().sum(1) for s in slopes]).sum(0)
+    gradients = torch.autograd.grad(logit.sum(), real, create_graph=True)
+    return torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0)

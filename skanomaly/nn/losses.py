@@ -1,11 +1,10 @@
-"""Losses and scores as pure functions of tensors.
+"""Loss functions: pure functions of tensors.
 
 All of them sum over the features of a sample and never over samples, so that a loss
 has the units of a score and weights mean the same for wide and narrow samples.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -27,7 +26,7 @@ def sum_per_sample(x: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.functional import sum_per_sample
+    >>> from skanomaly.nn.losses import sum_per_sample
     >>> sum_per_sample(torch.ones(2, 3, 4)).tolist()
     [12.0, 12.0]
     """
@@ -50,7 +49,7 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.functional import squared_error
+    >>> from skanomaly.nn.losses import squared_error
     >>> squared_error(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 2.0])).tolist()
     [4.0, 0.0]
     """
@@ -77,7 +76,7 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.functional import gaussian_nll
+    >>> from skanomaly.nn.losses import gaussian_nll
     >>> round(float(gaussian_nll(*torch.zeros(3))), 4)
     0.9189
     """
@@ -86,7 +85,7 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
-    r"""Return the divergence of a diagonal Gaussian from the standard normal.
+    r"""Return the KL divergence of a diagonal Gaussian from the standard normal.
 
     .. math::
         KL = \frac{1}{2} \sum_j \left( \mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2 \right)
@@ -109,7 +108,7 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.functional import gaussian_kl
+    >>> from skanomaly.nn.losses import gaussian_kl
     >>> gaussian_kl(torch.tensor([[2.0]]), torch.tensor([[0.0]])).tolist()
     [2.0]
     """
@@ -146,7 +145,7 @@ def hard_shrinkage(weights: Tensor, threshold: float) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.functional import hard_shrinkage
+    >>> from skanomaly.nn.losses import hard_shrinkage
     >>> hard_shrinkage(torch.tensor([0.125, 0.25, 0.625]), 0.25).tolist()
     [0.0, 0.0, 0.625]
     """
@@ -160,7 +159,7 @@ def entropy(weights: Tensor, eps: float = 1e-12) -> Tensor:
 
     Parameters
     ----------
-    weights : Tensor of shape (..., n_slots)
+    weights : Tensor of shape (..., n_items)
         Not negative.
     eps : float, default=1e-12
         Keeps the gradient of a weight of zero finite.
@@ -174,61 +173,8 @@ def entropy(weights: Tensor, eps: float = 1e-12) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from skanomaly.nn.functional import entropy
+    >>> from skanomaly.nn.losses import entropy
     >>> entropy(torch.tensor([[0.0, 1.0], [0.5, 0.5]])).abs()
     tensor([0.0000, 0.6931])
     """
     return -(weights * (weights + eps).log()).sum(dim=-1)
-
-
-def integrated_gradients(
-    score: Callable[[Tensor], Tensor], x: Tensor, baseline: Tensor, n_steps: int = 32
-) -> Tensor:
-    r"""Share a score out among the features, by its gradient on the way to the sample.
-
-    .. math::
-        (x_j - b_j) \int_0^1 \frac{\partial s}{\partial x_j}
-        \big( b + t (x - b) \big) \, dt
-
-    The parts add up to the difference between the scores of sample and baseline, which
-    the gradient at the sample alone does not promise. The integral is a sum of
-    midpoints.
-
-    Parameters
-    ----------
-    score : callable
-        Takes samples of the shape of `x` and returns one score each, of shape
-        (n_samples,), each of which depends on its own sample only.
-    x : Tensor of shape (n_samples, ...)
-        The samples.
-    baseline : Tensor
-        An ordinary sample, or one for each; broadcast against `x`.
-    n_steps : int, default=32
-        Midpoints of the sum.
-
-    Returns
-    -------
-    parts : Tensor of the shape of x
-        Positive where a feature makes the sample more abnormal than the baseline.
-
-    References
-    ----------
-    .. [1] M. Sundararajan, A. Taly, Q. Yan, "Axiomatic Attribution for Deep Networks",
-       ICML 2017, arXiv:1703.01365, equation 1.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skanomaly.nn.functional import integrated_gradients
-    >>> def score(x):
-    ...     return x.square().sum(dim=1)
-    >>> integrated_gradients(score, torch.tensor([[1.0, 2.0]]), torch.zeros(2)).tolist()
-    [[1.0, 4.0]]
-    """
-    way = x - baseline
-    gradient = torch.zeros_like(x)
-    for step in range(n_steps):
-        with torch.enable_grad():
-            point = (baseline + (step + 0.5) / n_steps * way).requires_grad_()
-            gradient += torch.autograd.grad(score(point).sum(), point)[0]
-    return way * gradient / n_steps

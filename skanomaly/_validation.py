@@ -1,0 +1,290 @@
+"""What may enter a detector: parameters, samples, and the schema of samples."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from ._warnings import warn_user
+
+# Typical values in this range need no word: a network expects about 1.
+_SMALLEST_TYPICAL, _LARGEST_TYPICAL = 1e-3, 50.0
+_N_ROWS_LOOKED_AT = 1000
+_VALUES_CHECKED_AT_ONCE = 2**20
+_NUMBERS_OF_COLORS = (1, 3, 4)
+# skorch's names of what are parameters here.
+_OWN_NAMES = {
+    "max_epochs": "max_epochs",
+    "batch_size": "batch_size",
+    "lr": "learning_rate",
+    "optimizer__lr": "learning_rate",
+    "device": "device",
+    "verbose": "verbose",
+    "warm_start": "warm_start",
+}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What samples look like: the shape for the network, the columns for the user."""
+
+    input_shape: tuple[int, ...]
+    feature_names: np.ndarray | None
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes that scikit-learn expects."""
+        found: dict[str, Any] = {"input_shape_": self.input_shape}
+        found["n_features_in_"] = math.prod(self.input_shape)
+        if self.feature_names is not None:
+            found["feature_names_in_"] = self.feature_names
+        return found
+
+
+# -- parameters ------------------------------------------------------------------------
+
+
+def check_parameters(detector: Any) -> None:
+    """Check what scikit-learn's constraints can't say."""
+    for name, constraints in detector._parameter_constraints.items():
+        value = getattr(detector, name)
+        takes_bool = any(each in ("boolean", "verbose") for each in constraints)
+        if isinstance(value, bool) and not takes_bool:
+            raise ValueError(f"{name} must not be a bool, got {value!r}.")
+    if detector.hidden_sizes is not None:
+        check_sizes("hidden_sizes", detector.hidden_sizes)
+    find_device(detector.device)
+    check_net_params(detector.net_params or {})
+
+
+def check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    """Return sizes as a tuple, or say that they are no whole numbers above zero."""
+    sizes = tuple(sizes)
+    is_whole = [isinstance(n, Integral) and not isinstance(n, bool) for n in sizes]
+    if not sizes or not all(is_whole) or min(sizes) < 1:
+        raise ValueError(
+            f"{name} must hold whole numbers of at least 1, and one at least, got "
+            f"{sizes}."
+        )
+    return tuple(int(n) for n in sizes)
+
+
+def find_device(device: str | torch.device) -> str:
+    """Return the name of a device that exists here, or say which do."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} is not available here. Use 'auto', 'cpu' or the name "
+            "of an accelerator of this machine."
+        ) from error
+    return str(found)
+
+
+def check_net_params(net_params: dict[str, Any]) -> None:
+    """Refuse settings of the net that the detector has parameters for."""
+    for name in _OWN_NAMES.keys() & net_params.keys():
+        raise ValueError(
+            f"net_params[{name!r}] would override the parameter {_OWN_NAMES[name]!r}. "
+            f"Set {_OWN_NAMES[name]} instead."
+        )
+    callbacks = net_params.get("callbacks", [])
+    if not isinstance(callbacks, list | tuple):
+        raise TypeError(
+            f"net_params['callbacks'] must be a list of skorch callbacks, got "
+            f"{callbacks!r}."
+        )
+    optimizer = net_params.get("optimizer", torch.optim.Adam)
+    if not isinstance(optimizer, type) or optimizer is torch.optim.LBFGS:
+        raise TypeError(
+            "net_params['optimizer'] must be an optimizer class of torch that needs no "
+            f"closure, such as torch.optim.AdamW, got {optimizer!r}."
+        )
+
+
+# -- samples ---------------------------------------------------------------------------
+
+
+def read_training_samples(detector: Any, X: Any) -> tuple[Any, Schema]:
+    """Return float32 samples as the network takes them, and their schema."""
+    X = _refuse_other_than_numbers(X, type(detector).__name__)
+    shape = shape_of(X)
+    wanted = _shape_for_fit(detector, shape)
+    _refuse_sparse_images(X, wanted)
+    # A stand-in keeps scikit-learn from changing the detector before it is fitted.
+    stand_in = object.__new__(type(detector))
+    stand_in.__dict__.update(detector.get_params(deep=False))
+    X = _read(stand_in, X, is_fit=True, use_validate_data=True)
+    X = X if len(wanted) == 1 else X.reshape(X.shape[0], *wanted)
+    names = getattr(stand_in, "feature_names_in_", None)
+    _warn_of_units(X)
+    return X, Schema(tuple(X.shape[1:]), names)
+
+
+def read_samples(detector: Any, X: Any) -> Any:
+    """Return float32 samples of the shape seen in fit."""
+    X = _refuse_other_than_numbers(X, type(detector).__name__)
+    shape, wanted = shape_of(X), detector.input_shape_
+    _refuse_sparse_images(X, wanted)
+    if len(shape) > 2 and shape[1:] != wanted:
+        raise ValueError(
+            f"X has samples of shape {shape[1:]}, but {type(detector).__name__} was "
+            f"fitted with samples of shape {wanted}."
+        )
+    # scikit-learn's width check would compare channels with features.
+    X = _read(detector, X, is_fit=False, use_validate_data=len(shape) <= 2)
+    return X if len(wanted) == 1 else X.reshape(X.shape[0], *wanted)
+
+
+def shape_of(X: Any) -> tuple[int, ...]:
+    """Return the shape of anything array-like without letting it do more."""
+    return tuple(X.shape if hasattr(X, "shape") else np.asarray(X).shape)
+
+
+def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> Any:
+    """Convert to float32 and check the values part by part."""
+    options: dict[str, Any] = {
+        "dtype": np.float32,
+        "order": "C",
+        "accept_sparse": "csr",
+        "allow_nd": True,
+        "ensure_all_finite": False,
+        "ensure_min_samples": 2 if is_fit else 1,
+    }
+    name = type(detector).__name__
+    try:
+        with np.errstate(over="ignore"):
+            if use_validate_data:
+                X = validate_data(detector, X, reset=is_fit, **options)
+            else:
+                X = check_array(X, estimator=detector, input_name="X", **options)
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}: {name} takes numbers only. For a table with categories use "
+            "skanomaly.make_tabular_pipeline."
+        ) from error
+    for values in _parts(X):
+        if np.isfinite(values).all():
+            continue
+        what = "NaN" if np.isnan(values).any() else "infinity or a value too large"
+        raise ValueError(
+            f"Input X contains {what} for float32: {name} needs finite numbers. "
+            "skanomaly.make_tabular_pipeline imputes what is missing and clips what is "
+            "extreme."
+        )
+    return X
+
+
+def _parts(X: Any) -> Iterator[np.ndarray]:
+    """Cut values into parts of bounded size."""
+    values = X.data if sparse.issparse(X) else X
+    size = max(_VALUES_CHECKED_AT_ONCE // max(math.prod(values.shape[1:]), 1), 1)
+    for start in range(0, len(values), size):
+        yield np.asarray(values[start : start + size])
+
+
+def _refuse_other_than_numbers(X: Any, name: str) -> Any:
+    """Refuse dates, masks and frames that are no data yet; take tensors as arrays."""
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu().numpy()
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise TypeError(
+            f"{name} takes data, got a {type(X).__name__}. Use X.collect()."
+        )
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"X is a masked array, and {name} would take masked values for numbers. "
+            "Impute them first, for example from X.filled(np.nan)."
+        )
+    dates = _date_columns(X)
+    if dates:
+        raise TypeError(
+            f"{name} takes numbers, but X has dates or durations in {dates}. Turn them "
+            "into numbers first, for example into seconds since a certain date."
+        )
+    return X
+
+
+def _date_columns(X: Any) -> str:
+    """Name what holds dates or durations; nothing if there are none."""
+    if isinstance(X, np.ndarray):
+        return f"an array of {X.dtype}" if X.dtype.kind in "mM" else ""
+    dtypes = getattr(X, "dtypes", None)
+    if dtypes is None or not hasattr(X, "columns"):
+        return ""
+    found = [
+        str(column)
+        for column, dtype in zip(X.columns, dtypes, strict=False)
+        if getattr(dtype, "kind", "") in ("m", "M")
+        or (hasattr(dtype, "is_temporal") and dtype.is_temporal())
+    ]
+    return f"the columns {found}" if found else ""
+
+
+def _refuse_sparse_images(X: Any, wanted: tuple[int, ...]) -> None:
+    if sparse.issparse(X) and len(wanted) > 1:
+        raise TypeError(
+            "Sparse data was passed for X, but images and clips must be dense. "
+            "Give OneHotEncoder sparse_output=False or ColumnTransformer "
+            "sparse_threshold=0, or use X.toarray()."
+        )
+
+
+def _shape_for_fit(detector: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Find the shape that samples are given before they enter the network."""
+    name = type(detector).__name__
+    if detector.sample_shape is None:
+        if len(shape) == 3 or len(shape) > 5:
+            raise ValueError(
+                f"{name} takes rows (n, features), images (n, channels, height, width) "
+                f"or clips (n, channels, time, height, width), got X of shape {shape}. "
+                "For grey images add the axis of channels: X[:, np.newaxis]."
+            )
+        if len(shape) > 2 and 0 in shape[1:]:
+            raise ValueError(f"X has samples without values, of shape {shape[1:]}.")
+        if len(shape) == 4 and shape[3] in _NUMBERS_OF_COLORS and shape[1] > 4:
+            warn_user(
+                f"X of shape {shape} is taken for images of {shape[1]} channels. If "
+                "the channels come last, use np.moveaxis(X, -1, 1)."
+            )
+        return shape[1:] if len(shape) > 2 else (0,)
+    wanted = check_sizes("sample_shape", detector.sample_shape)
+    if len(wanted) not in (3, 4):
+        raise ValueError(
+            "sample_shape must be (channels, height, width) or (channels, time, "
+            f"height, width), got {wanted}."
+        )
+    if len(shape) > 2 and shape[1:] != wanted:
+        raise ValueError(
+            f"X has samples of shape {shape[1:]}, but sample_shape={wanted}."
+        )
+    if len(shape) == 2 and shape[1] != math.prod(wanted):
+        raise ValueError(
+            f"X has {shape[1]} features, but sample_shape={wanted} needs "
+            f"{math.prod(wanted)}."
+        )
+    return wanted
+
+
+def _warn_of_units(X: Any) -> None:
+    """Warn of values far from 1, which no network is initialized for."""
+    some = X[:: max(X.shape[0] // _N_ROWS_LOOKED_AT, 1)]
+    values = np.abs(some.toarray() if sparse.issparse(some) else some)
+    typical = float(np.percentile(values, 90))
+    if typical and not _SMALLEST_TYPICAL <= typical <= _LARGEST_TYPICAL:
+        warn_user(
+            f"X has values of about {typical:.2g}, and a network expects about 1: its "
+            "scores may be of little use. Divide images in 0..255 by 255; put "
+            "StandardScaler before a table, or use skanomaly.make_tabular_pipeline."
+        )

@@ -1,0 +1,404 @@
+"""The samples of a fit or of a scoring, whatever holds them.
+
+A generic loader fetches rows one by one and stacks them again, which costs several
+times the training of a small network. Here a batch is one gather from the caller's own
+array, and no copy of the whole is ever made.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.cluster import kmeans_plusplus
+from skorch.dataset import Dataset
+from torch import Tensor
+from torch.utils.data import Subset
+
+from . import passes
+from .random import Streams
+
+TensorMap = Callable[[Tensor], Tensor]
+# Rows live on an accelerator while they need less than this fraction of its free
+# memory.
+_FRACTION_OF_DEVICE_MEMORY = 0.25
+# About so many values are scored at once: enough to keep the processor busy, little
+# enough that the batch stays in its cache.
+_VALUES_PER_PADDED_BATCH = 2**17
+_BLOCK = 32
+
+
+class Data:
+    """Samples as a network takes them: float32, batch by batch.
+
+    Parameters
+    ----------
+    X : ndarray, memory map, Tensor or CSR matrix or array
+        Float32 samples of shape (n_samples, ...). They are neither changed nor copied;
+        sparse rows are made dense batch by batch.
+    rows : ndarray of int or None, default=None
+        Which samples are meant; None means all.
+    device : str or torch.device, default="cpu"
+        Where batches are wanted.
+    streams : Streams or None, default=None
+        Where random choices come from.
+    held_out : Data or None, default=None
+        Samples that are not trained on.
+    progress : callable or None, default=None
+        Wraps the batches of a pass, to show its progress.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skanomaly.training.data import Data
+    >>> data = Data(np.arange(10, dtype=np.float32).reshape(5, 2))
+    >>> [len(x) for x, _ in data.batches(2)]
+    [2, 2, 1]
+    >>> data.mean().tolist()
+    [4.0, 5.0]
+    """
+
+    y = None  # callbacks of skorch ask for it
+
+    def __init__(
+        self,
+        X: Any,
+        rows: np.ndarray | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        streams: Streams | None = None,
+        held_out: "Data | None" = None,
+        progress: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
+    ):
+        self.source = X
+        self.rows = rows
+        self.device = torch.device(device)
+        self.streams = streams or Streams(0)
+        self.held_out = held_out
+        self.progress = progress
+
+    def __len__(self) -> int:
+        return self.source.shape[0] if self.rows is None else len(self.rows)
+
+    @property
+    def X(self) -> Any:  # noqa: N802 # skorch's name
+        """The samples themselves, for callbacks of skorch that ask for them."""
+        return self.source if self.rows is None else self.source[self.rows]
+
+    def take(self, rows: np.ndarray, held_out: "Data | None" = None) -> "Data":
+        """Return some of the samples.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Which of them.
+        held_out : Data or None, default=None
+            Others, that are not trained on.
+
+        Returns
+        -------
+        data : Data
+            A view.
+        """
+        return Data(
+            self.source,
+            rows if self.rows is None else self.rows[rows],
+            device=self.device,
+            streams=self.streams,
+            held_out=held_out,
+            progress=self.progress,
+        )
+
+    def split(self, train_split: Callable[..., Any]) -> "Data":
+        """Hold out samples, once for the whole fit.
+
+        Parameters
+        ----------
+        train_split : callable
+            As in skorch: takes a data set and returns two subsets of it.
+
+        Returns
+        -------
+        data : Data
+            The training samples; the others are its `held_out`.
+
+        Raises
+        ------
+        ValueError
+            If the split doesn't give two subsets of the samples, or an empty one.
+        """
+        rows, held_rows = _split_rows(train_split, len(self))
+        return self.take(rows, held_out=self.take(held_rows))
+
+    def sample(self, n_samples: int, stream: str = "subsample") -> "Data":
+        """Return samples drawn at random, without replacement.
+
+        Parameters
+        ----------
+        n_samples : int
+            How many, at the most.
+        stream : str, default="subsample"
+            Which of the `streams` decides.
+
+        Returns
+        -------
+        data : Data
+            In the order of the data.
+        """
+        order = self.streams.random_state(stream).permutation(len(self))
+        return self.take(np.sort(order[:n_samples]))
+
+    def spread_out(
+        self, fn: TensorMap, n_values: int, n_samples: int, key: TensorMap | None = None
+    ) -> Tensor:
+        """Choose values of a function that are far from each other, by k-means++.
+
+        Parameters
+        ----------
+        fn : callable
+            Takes a batch and returns a tensor of rows, one or more for each sample.
+        n_values : int
+            How many are chosen.
+        n_samples : int
+            Of how many samples, drawn at random, the candidates are taken.
+        key : callable or None, default=None
+            Takes the values and returns the points between which distances are taken.
+
+        Returns
+        -------
+        values : Tensor of shape (n_values, ...)
+            Rows of what the function returns.
+        """
+        random_state = self.streams.random_state("memory")
+        drawn = self.sample(n_samples, "memory")
+        values = torch.cat([fn(x[:n]) for n, x in drawn.padded_batches(1024)]).cpu()
+        if len(values) < n_values:
+            return values[random_state.choice(len(values), n_values)]
+        points = (values if key is None else key(values)).double().numpy()
+        _, chosen = kmeans_plusplus(points, n_values, random_state=random_state)
+        return values[chosen]
+
+    def batches(
+        self, batch_size: int, generator: torch.Generator | None = None
+    ) -> "Batches":
+        """Return all samples in batches, for training.
+
+        Parameters
+        ----------
+        batch_size : int
+            Samples in a batch; the last one may have fewer and is never dropped.
+        generator : torch.Generator or None, default=None
+            Shuffles the samples in each iteration; None keeps their order.
+
+        Returns
+        -------
+        batches : Batches
+            Can be iterated over again and again.
+        """
+        return Batches(self, batch_size, generator)
+
+    def padded_batches(self, max_size: int) -> Iterator[tuple[int, Tensor]]:
+        """Yield all samples in batches of one fixed shape, the last one padded.
+
+        Matrix products of different shapes differ in their last bits. With one shape, a
+        sample's score is the same to the bit whatever is scored beside it.
+
+        Parameters
+        ----------
+        max_size : int
+            Samples in a batch, at the most; wide samples come in smaller ones.
+
+        Yields
+        ------
+        n_rows : int
+            How many rows are samples; the others are zeros.
+        x : Tensor of shape (batch_size, ...)
+            Of the same shape for all data with samples of this shape.
+        """
+        sample_shape = self.source.shape[1:]
+        size = max(_VALUES_PER_PADDED_BATCH // prod(sample_shape), 1)
+        size = min(size, max_size)
+        if size > _BLOCK:  # rows that fill no block of a kernel are rounded differently
+            size -= size % _BLOCK
+        n_samples = len(self)
+        for start in range(0, n_samples, size):
+            stop = min(start + size, n_samples)
+            rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
+            padded = torch.zeros((size, *sample_shape), dtype=torch.float32)
+            padded[: stop - start] = _dense(self.source[rows])
+            yield stop - start, padded.to(self.device)
+
+    def map(self, fn: TensorMap, max_size: int = 1024) -> Iterator[Tensor]:
+        """Yield what a function returns for each batch.
+
+        Parameters
+        ----------
+        fn : callable
+            Takes a batch and returns a tensor with a row for each sample.
+        max_size : int, default=1024
+            Samples in a batch, at the most.
+
+        Yields
+        ------
+        values : Tensor of shape (n_samples_of_the_batch, ...)
+            In the order of the samples.
+        """
+        batches: Iterable[tuple[int, Tensor]] = self.padded_batches(max_size)
+        if self.progress is not None:
+            batches = self.progress(batches, len(self))
+        yield from passes.map_batches(fn, batches)
+
+    def mean(self, fn: TensorMap | None = None) -> Tensor:
+        """Average what a function returns over the samples.
+
+        Parameters
+        ----------
+        fn : callable or None, default=None
+            As for `map`; None averages the samples themselves.
+
+        Returns
+        -------
+        mean : Tensor
+            In float64 on the CPU.
+        """
+        return passes.mean(self.map(fn or (lambda x: x)))
+
+    def any(self, fn: TensorMap) -> Tensor:
+        """Tell what a function returns as not zero for any of the samples.
+
+        Parameters
+        ----------
+        fn : callable
+            As for `map`.
+
+        Returns
+        -------
+        found : Tensor, dtype bool
+            On the CPU.
+        """
+        return passes.any_row(self.map(fn))
+
+
+class Batches:
+    """All samples in batches, in a new order each time, as skorch iterates over them.
+
+    Parameters
+    ----------
+    data : Data
+        The samples.
+    batch_size : int
+        Samples in a batch.
+    generator : torch.Generator or None
+        Shuffles the samples; None keeps their order.
+    """
+
+    def __init__(
+        self, data: Data, batch_size: int, generator: torch.Generator | None = None
+    ):
+        self.rows = data.rows
+        self.n_rows = len(data)
+        self.gather = _gatherer(data.source, data.device)
+        self.batch_size = batch_size
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return -(-self.n_rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, None]]:
+        order = (
+            np.arange(self.n_rows)
+            if self.generator is None
+            else torch.randperm(self.n_rows, generator=self.generator).numpy()
+        )
+        if self.rows is not None:
+            order = self.rows[order]
+        for start in range(0, self.n_rows, self.batch_size):
+            yield self.gather(order[start : start + self.batch_size]), None
+
+
+class Rounds:
+    """A number of batches, handed out in rounds of which each goes on after the last.
+
+    Parameters
+    ----------
+    batches : Batches
+        All samples, which come again and again.
+    n_batches : int
+        Batches of all rounds together.
+    n_per_round : int
+        Batches of a round; the last one may have fewer.
+    """
+
+    def __init__(self, batches: Batches, n_batches: int, n_per_round: int):
+        again_and_again = itertools.chain.from_iterable(itertools.repeat(batches))
+        self.left = itertools.islice(again_and_again, n_batches)
+        self.n_per_round = n_per_round
+
+    def __iter__(self) -> Iterator[tuple[Tensor, None]]:
+        return itertools.islice(self.left, self.n_per_round)
+
+
+def _split_rows(
+    train_split: Callable[..., Any], n_samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that are trained on, and those that are held out."""
+    try:
+        train, held_out = train_split(Dataset(np.arange(n_samples)), None)
+    except ValueError as error:
+        raise ValueError(
+            f"{n_samples} samples can't be split into some to train on and some to "
+            f"hold out: {error} Change validation_fraction or give more samples."
+        ) from error
+    if not isinstance(train, Subset) or not isinstance(held_out, Subset):
+        raise ValueError(
+            "net_params['train_split'] must split the samples in two, as "
+            "skorch.dataset.ValidSplit does."
+        )
+    rows, held_rows = (np.asarray(part.indices) for part in (train, held_out))
+    if not len(rows) or not len(held_rows):
+        raise ValueError(
+            f"Of {n_samples} samples {len(held_rows)} would be held out and "
+            f"{len(rows)} trained on, and both need some. Change "
+            "validation_fraction or give more samples."
+        )
+    return np.sort(rows), np.sort(held_rows)
+
+
+def _gatherer(X: Any, device: torch.device) -> Callable[[np.ndarray], Tensor]:
+    """Choose who gathers rows, without ever copying the data within a memory."""
+    # torch warns when it is shown memory that it must not write to.
+    is_numpy = isinstance(X, np.ndarray)
+    if isinstance(X, Tensor) or (is_numpy and X.flags.writeable):
+        samples = X if isinstance(X, Tensor) else torch.from_numpy(X)
+        if _fits(samples, device):
+            on_device = samples.to(device)
+            return lambda rows: on_device.index_select(
+                0, torch.from_numpy(rows).to(device)
+            )
+    return lambda rows: _dense(X[rows] if not is_numpy else X.take(rows, axis=0)).to(
+        device
+    )
+
+
+def _fits(samples: Tensor, device: torch.device) -> bool:
+    """Tell whether the device may hold all samples."""
+    if samples.device.type == device.type:
+        return True
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return samples.nbytes < _FRACTION_OF_DEVICE_MEMORY * free
+
+
+def _dense(rows: Any) -> Tensor:
+    """Return rows of whatever kind as a tensor."""
+    if isinstance(rows, Tensor):
+        return rows
+    if sparse.issparse(rows):
+        rows = rows.toarray()
+    if not rows.flags.writeable:
+        rows = rows.copy()
+    return torch.from_numpy(rows)
