@@ -1,4 +1,4 @@
-"""KDD Cup 1999: a table through a Pipeline into a detector, judged as published.
+"""KDD Cup 1999: a table through a Pipeline into a detector, by published protocols.
 
     python examples/kddcup99.py --protocol dagmm --seeds 10
     python examples/kddcup99.py --protocol intrusion --detector Autoencoder
@@ -6,7 +6,8 @@
 Protocol "dagmm" is that of the papers on DAGMM, MemAE, EGBAD and ALAD: attacks, four
 fifths of the data, are the normal class, and the fifth of the *test* rows with the
 highest scores is called outliers. "intrusion" is the direction in which one would use
-the data: trained on normal connections, tested on attacks of kinds never seen.
+the data: trained on normal connections, tested on attacks, none of whose kinds is in
+training.
 
 Each row of the table is one detector after one preparation, both fitted on the
 training part only:
@@ -17,7 +18,7 @@ min-max
     the papers' preparation: one-hot, scaled to [0, 1], on all rows, repetitions
     included. The network makes as many steps as on the distinct rows.
 
-Where the data can't be had, the script says how to get it and runs on scikit-learn's
+Where the data can't be found, the script says how to get it and runs on scikit-learn's
 breast cancer data instead.
 """
 
@@ -41,12 +42,12 @@ from skanomaly import make_tabular_pipeline
 from skanomaly.datasets import load_breast_cancer, load_kddcup99, split_kddcup99
 from skanomaly.metrics import precision_recall_f1_at
 
-SHARE_CALLED_OUTLIERS = 0.2  # the papers' "top 20 %"
+FRACTION_CALLED_OUTLIERS = 0.2  # the papers' "top 20 %"
 CONTAMINATION = 0.01  # of the training rows, for the threshold of `predict`
 
 
 class NearestNeighbor(OutlierMixin, BaseEstimator):
-    """The distance to the nearest training row: no network, nothing learned."""
+    """The distance to the nearest training row: no network, no training."""
 
     def fit(self, X, y=None):
         """Keep the distinct rows."""
@@ -63,7 +64,7 @@ class NearestNeighbor(OutlierMixin, BaseEstimator):
         return -self.neighbors_.kneighbors(rows)[0][where.ravel(), 0]
 
     def predict(self, X):
-        """Call outliers what is farther away than training rows from each other."""
+        """Call outliers what is farther away than training rows are from each other."""
         return np.where(self.score_samples(X) < self.offset_, -1, 1)
 
 
@@ -159,15 +160,15 @@ def find_splits(path, protocol):
         return embedded_splits(), "breast cancer (NOT KDD Cup 1999)"
 
 
-# -- running and judging ---------------------------------------------------------------
+# -- running and evaluating ------------------------------------------------------------
 
 
-def judge(pipeline, split):
+def evaluate(pipeline, split):
     """Return the figures of a fitted pipeline on the test part, and its scores."""
     scores = pipeline.score_samples(split.X_test)
     truth = split.y_test == -1
     precision, recall, f1 = precision_recall_f1_at(
-        split.y_test, scores, SHARE_CALLED_OUTLIERS
+        split.y_test, scores, FRACTION_CALLED_OUTLIERS
     )
     *_, predicted_f1, _ = precision_recall_fscore_support(
         truth, pipeline.predict(split.X_test) == -1, average="binary", zero_division=0
@@ -191,7 +192,7 @@ def judge(pipeline, split):
 
 
 def run(splits, detectors, epochs, seeds):
-    """Fit and judge everything for each seed; print what happens as it happens."""
+    """Fit and evaluate everything for each seed; print progress."""
     results = {}
     for seed in range(seeds):
         split = splits(seed)
@@ -204,7 +205,7 @@ def run(splits, detectors, epochs, seeds):
             start = time.perf_counter()
             pipeline.fit(X)
             seconds = time.perf_counter() - start
-            figures, scores = judge(pipeline, split)
+            figures, scores = evaluate(pipeline, split)
             key = entry.name, entry.preparation
             results.setdefault(key, []).append({**figures, "fit, s": seconds})
             print(
@@ -227,8 +228,8 @@ def print_table(results, columns):
             if column == "fit, s":
                 cells.append(f"{values.mean():.0f}")
             else:
-                spread = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
-                cells.append(f"{values.mean():.4f}{spread}")
+                std = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
+                cells.append(f"{values.mean():.4f}{std}")
         print(f"{name:<17}{preparation:<10}" + "".join(f"{c:>17}" for c in cells))
 
 
@@ -264,8 +265,8 @@ def save_figure(split, title, file):
         xscale="log",
         xlim=(1e-4, 1),
         title="ROC curves of the last seed",
-        xlabel="share of inliers called outliers",
-        ylabel="share of outliers found",
+        xlabel="fraction of inliers called outliers",
+        ylabel="fraction of outliers found",
     )
     right.legend(fontsize="small")
     figure.suptitle(title)
@@ -301,13 +302,13 @@ def main():
     print_table(results, [*columns, "AUC", "F1 of predict", "fit, s"])
     if is_dagmm:
         ceiling = 2 * np.mean(last.y_test == -1)
-        ceiling /= SHARE_CALLED_OUTLIERS + np.mean(last.y_test == -1)
+        ceiling /= FRACTION_CALLED_OUTLIERS + np.mean(last.y_test == -1)
         print(
             "\nPrecision, recall and F1: the papers' rule, the top 20 % of the test "
             f"scores (at best F1 {ceiling:.4f}).\n"
             f"F1 of predict: the threshold that {CONTAMINATION:.0%} of the training "
             "rows exceed; no test row is looked at.\n"
-            "1-NN learns nothing, and most test attacks stand verbatim in the training "
+            "1-NN is not trained, and most test attacks are verbatim in the training "
             "part: a\nhigh F1 here is no evidence for a method. Scaling decides it."
         )
     else:

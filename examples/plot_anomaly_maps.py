@@ -2,8 +2,8 @@
 Where an image is abnormal
 ==========================
 
-The same class takes images: the network is then convolutional, and ``anomaly_map`` says
-how much each pixel adds to the score. Here handwritten zeros are normal.
+The same class takes images: the network is then convolutional, and ``anomaly_map``
+tells how much each pixel adds to the score. Here handwritten zeros are normal.
 """
 
 # %%
@@ -30,33 +30,37 @@ from skanomaly import Autoencoder
 detector = Autoencoder(activation="relu", latent_size=8, batch_size=16, random_state=0)
 detector.fit(split.X_train)
 scores = detector.score_samples(split.X_test)
-print(f"AUC on digits kept back: {roc_auc_score(split.y_test, scores):.3f}")
+print(f"AUC on digits held out: {roc_auc_score(split.y_test, scores):.3f}")
 
 # %%
-# A zero is drawn again as it is; any other digit becomes a zero of sorts, and the map
-# shows what had to change. Some zeros get a stroke that does not belong there.
-spoilt = split.X_test[split.y_test == 1][:2].copy()
-spoilt[:, :, 3, 2:6] = 1
+# A zero is reconstructed as it is; any other digit becomes similar to a zero, and the
+# map shows the difference. Some zeros get a stroke that does not belong there.
+altered = split.X_test[split.y_test == 1][:2].copy()
+altered[:, :, 3, 2:6] = 1
 others = [split.X_test[split.class_test == digit][0] for digit in (1, 4, 7)]
-shown = np.concatenate([split.X_test[split.y_test == 1][:2], spoilt, others])
+shown = np.concatenate([split.X_test[split.y_test == 1][:2], altered, others])
 
 # %%
 import matplotlib.pyplot as plt
 
-drawn, maps = detector.reconstruct(shown), detector.anomaly_map(shown)
+rebuilt, maps = detector.reconstruct(shown), detector.anomaly_map(shown)
 figure, axes = plt.subplots(3, len(shown), figsize=(9, 4.2), layout="constrained")
-for row, (images, name, colours) in enumerate(
-    [(shown, "given", "gray"), (drawn, "drawn again", "gray"), (maps, "map", "inferno")]
+for row, (images, name, cmap) in enumerate(
+    [
+        (shown, "given", "gray"),
+        (rebuilt, "reconstructed", "gray"),
+        (maps, "map", "inferno"),
+    ]
 ):
     for ax, image in zip(axes[row], images, strict=True):
-        ax.imshow(image[0], cmap=colours, vmin=0, vmax=1)
+        ax.imshow(image[0], cmap=cmap, vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
     axes[row, 0].set_ylabel(name)
 for ax, score in zip(axes[0], detector.score_samples(shown), strict=True):
     ax.set_title(f"score {score:.1f}", fontsize="medium")
 
 # %%
-# In a Pipeline, where images travel as flat rows, ``sample_shape`` gives them their
+# In a Pipeline, where images are flat rows, ``sample_shape`` gives them their
 # shape back.
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler

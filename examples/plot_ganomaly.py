@@ -2,8 +2,8 @@
 GANomaly: two codes that should agree
 =====================================
 
-`GANomaly` encodes an image, draws it again, and encodes the drawing. The two codes
-agree on what the network knows.
+`GANomaly` encodes an image, reconstructs it, and encodes the reconstruction. The two
+codes agree on images like those of training.
 """
 
 # %%
@@ -26,7 +26,7 @@ detector = GANomaly(latent_size=8, max_epochs=100, batch_size=16, random_state=0
 detector.fit(split.X_train)
 
 # %%
-# The players' losses are in ``history_``.
+# The losses of both networks are in ``history_``.
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -37,18 +37,22 @@ figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 losses.plot(ax=ax, logy=True, ylabel="loss")
 
 # %%
-# The score is the distance of the codes; ``anomaly_map`` is where the drawing differs.
-# They are two views: one says whether, the other where.
+# The score is the distance of the codes; ``anomaly_map`` is the error of the
+# reconstruction. One tells whether an image is abnormal, the other where.
 shown = np.concatenate(
     [split.X_test[split.class_test == digit][:1] for digit in (0, 1, 2, 3, 4, 6, 7, 9)]
 )
-drawn, maps = detector.reconstruct(shown), detector.anomaly_map(shown)
+rebuilt, maps = detector.reconstruct(shown), detector.anomaly_map(shown)
 figure, axes = plt.subplots(3, len(shown), figsize=(8, 3.6), layout="constrained")
-for row, (images, name, colours) in enumerate(
-    [(shown, "given", "gray"), (drawn, "drawn again", "gray"), (maps, "map", "inferno")]
+for row, (images, name, cmap) in enumerate(
+    [
+        (shown, "given", "gray"),
+        (rebuilt, "reconstructed", "gray"),
+        (maps, "map", "inferno"),
+    ]
 ):
     for ax, image in zip(axes[row], images, strict=True):
-        ax.imshow(image[0], cmap=colours, vmin=0, vmax=1)
+        ax.imshow(image[0], cmap=cmap, vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])
     axes[row, 0].set_ylabel(name)
 for ax, score in zip(axes[0], detector.score_samples(shown), strict=True):
@@ -56,17 +60,22 @@ for ax, score in zip(axes[0], detector.score_samples(shown), strict=True):
 
 # %%
 # The paper scales scores to [0, 1] by the least and the largest score of the *test*
-# set, which a detector that is asked about one image doesn't have. `NormalizedScores`
-# holds out a part of the training images instead, and its threshold is the share of
-# normal images that are not called abnormal.
+# set, which is not there when one image is scored.
+# :class:`~skanomaly.calibration.ConformalDetector` holds out a part of the training
+# images instead: a p-value is the fraction of them that are at least as abnormal as the
+# image. Of new zeros at most the fraction ``alpha`` is expected to have a p-value of
+# ``alpha`` or less.
 from sklearn.base import clone
 
-from skanomaly.calibration import NormalizedScores
+from skanomaly.calibration import ConformalDetector
 
-calibrated = NormalizedScores(clone(detector), threshold=0.95, random_state=0)
-calibrated.fit(split.X_train)
-scores = calibrated.normalized_scores(split.X_test)
+conformal = ConformalDetector(
+    clone(detector), alpha=0.1, validation_fraction=0.3, random_state=0
+)
+p_values = conformal.fit(split.X_train).p_values(split.X_test)
 is_zero = split.y_test == 1
-print(f"AUC {roc_auc_score(~is_zero, scores):.3f}")
-print(f"zeros above the threshold:        {(scores[is_zero] > 0.95).mean():.0%}")
-print(f"other digits above the threshold: {(scores[~is_zero] > 0.95).mean():.0%}")
+print(f"{len(conformal.calibration_scores_)} zeros held out")
+auc = roc_auc_score(is_zero, conformal.score_samples(split.X_test))
+print(f"AUC {auc:.3f}")
+print(f"zeros called abnormal:        {(p_values[is_zero] <= 0.1).mean():.0%}")
+print(f"other digits called abnormal: {(p_values[~is_zero] <= 0.1).mean():.0%}")

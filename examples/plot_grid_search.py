@@ -8,14 +8,14 @@ wrong silently if one does not take care:
 - outliers slip into the training folds, and the detector is tuned on a task that it
   will not have: :class:`~skanomaly.model_selection.NoveltySplit` keeps them out;
 - labels of which 1 means an outlier make ``scoring="roc_auc"`` look for the *worst*
-  detector: :func:`~skanomaly.metrics.outlier_scorer` knows all codings.
+  detector: :func:`~skanomaly.metrics.outlier_scorer` recognizes all codings.
 """
 
 # %%
-# Tumours, of which a part is kept back
-# -------------------------------------
-# The search sees the one half, with its malignant tumours; the final judgement is on
-# the other.
+# Tumors, of which a part is held out
+# -----------------------------------
+# The search has the one half, with its malignant tumors; the final evaluation is on the
+# other.
 from sklearn.model_selection import train_test_split
 
 from skanomaly.datasets import load_breast_cancer
@@ -28,8 +28,8 @@ X, X_test, y, y_test = train_test_split(
 # %%
 # The search
 # ----------
-# Every step of the pipeline is open to it by name. Labels are 1 and -1 here, so
-# ``"roc_auc"`` means what it should.
+# It can set the parameters of every step of the pipeline by name. Labels are 1 and -1
+# here, so ``"roc_auc"`` means what it should.
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
@@ -79,7 +79,7 @@ _ = ax.set(xlabel="AUC: mean and standard deviation over three folds")
 # ----------------------------------
 # A search that refits (``refit=True``, the default) would train on everything that it
 # was given, outliers included. So it was told not to, and the best parameters are
-# fitted on the benign tumours.
+# fitted on the benign tumors.
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
@@ -88,4 +88,4 @@ best = make_tabular_pipeline(detector).set_params(
 )
 best.fit(X[y == 1])
 print(f"AUC in the search {search.best_score_:.3f}, ", end="")
-print(f"on tumours kept back {roc_auc_score(y_test, best.score_samples(X_test)):.3f}")
+print(f"on tumors held out {roc_auc_score(y_test, best.score_samples(X_test)):.3f}")

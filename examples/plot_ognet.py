@@ -1,10 +1,10 @@
 """
-Old is gold: from real against drawn to good against bad
-========================================================
+OGNet: a discriminator of good and bad reconstructions
+======================================================
 
 OGNet keeps the generator of the first epochs. In its second phase the discriminator
-learns to tell good drawings from bad ones, with the old generator's help. Zeros are
-normal.
+learns to tell good reconstructions from bad ones, among them those of the old
+generator. Zeros are normal.
 """
 
 # %%
@@ -34,42 +34,42 @@ both = OGNet(
     noise_std=0.2,
     activation="leaky_relu",
     max_epochs=20,
-    old_epochs=3,
+    old_generator_epoch=3,
     batch_size=16,
+    device="cpu",
     random_state=0,
 )
-first = clone(both).set_params(n_refinements=0)
+first = clone(both).set_params(n_phase_two_steps=0)
 for name, detector in {"phase one": first, "both phases": both}.items():
     scores = detector.fit(split.X_train).score_samples(split.X_test)
-    print(f"{name}: AUC on digits kept back {roc_auc_score(split.y_test, scores):.3f}")
+    print(f"{name}: AUC on digits held out {roc_auc_score(split.y_test, scores):.3f}")
 
 # %%
-# Good drawings and bad ones
-# --------------------------
-# Two zeros, then other digits: what is given, what the old generator drew of it, what
-# the generator draws now, and where the score comes from: its gradient, summed on the
-# way from the mean zero. Red adds to the score, blue takes from it.
+# Good reconstructions and bad ones
+# ---------------------------------
+# Two zeros, then other digits: what is given, its reconstructions by the old generator
+# and by the final one, and the score attributed to pixels by integrated gradients from
+# the mean of the training images. Red pixels add to the score, blue ones reduce it.
 import matplotlib.pyplot as plt
 import torch
 
 zeros = split.X_test[split.y_test == 1][:2]
 others = [split.X_test[split.class_test == digit][0] for digit in (1, 3, 4, 6, 9)]
 shown = np.concatenate([zeros, others])
-module = both.net_.module_.cpu()
 with torch.no_grad():
-    old = module.draw_as_before(torch.from_numpy(shown)).numpy()
+    old = both.module_.old_generator(torch.from_numpy(shown)).numpy()
 maps = both.anomaly_map(shown)
 limit = np.abs(maps).max()
 rows = {
     "given": (shown, "gray", 0, 1),
     "old": (old, "gray", 0, 1),
-    "drawn": (both.reconstruct(shown), "gray", 0, 1),
+    "final": (both.reconstruct(shown), "gray", 0, 1),
     "map": (maps, "RdBu_r", -limit, limit),
 }
 figure, axes = plt.subplots(4, len(shown), figsize=(8, 4.8), layout="constrained")
-for row, (name, (images, colours, low, high)) in zip(axes, rows.items(), strict=True):
+for row, (name, (images, cmap, low, high)) in zip(axes, rows.items(), strict=True):
     for ax, image in zip(row, images, strict=True):
-        ax.imshow(image[0], cmap=colours, vmin=low, vmax=high)
+        ax.imshow(image[0], cmap=cmap, vmin=low, vmax=high)
         ax.set(xticks=[], yticks=[])
     row[0].set_ylabel(name)
 for ax, score in zip(axes[0], both.score_samples(shown), strict=True):

@@ -3,13 +3,13 @@ Quickstart: a table, a detector, a threshold
 ============================================
 
 Train a detector on what is normal, see where its threshold lies, and compare it with
-an isolation forest. The data are measurements of breast tumours: benign ones are
-normal, malignant ones are to be found. No label of a malignant tumour is used before
+an isolation forest. The data are measurements of breast tumors: benign ones are
+normal, malignant ones are to be found. No label of a malignant tumor is used before
 the last step.
 """
 
 # %%
-# Half of the benign tumours are for training
+# Half of the benign tumors are for training
 # -------------------------------------------
 from sklearn.model_selection import train_test_split
 
@@ -26,8 +26,8 @@ X_train.shape, X_test.shape
 # Scale, then detect
 # ------------------
 # :func:`~skanomaly.make_tabular_pipeline` puts in front of the detector what a table
-# needs. ``contamination`` sets the threshold: here 5 % of the training tumours are
-# allowed to be called outliers.
+# needs. ``contamination`` sets the threshold: here 5 % of the training tumors are
+# called outliers.
 from skanomaly import Autoencoder, make_tabular_pipeline
 
 detector = make_tabular_pipeline(Autoencoder(contamination=0.05, random_state=0))
@@ -46,8 +46,8 @@ _ = ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
 # %%
 # Scores and the threshold
 # ------------------------
-# As everywhere in scikit-learn, low scores are abnormal, and ``predict`` says -1 for an
-# outlier.
+# As everywhere in scikit-learn, low scores are abnormal, and ``predict`` returns -1 for
+# an outlier.
 import numpy as np
 
 scores = detector.score_samples(X_test)
@@ -57,18 +57,20 @@ bins = np.geomspace(abnormality.min(), abnormality.max(), 40)
 for label, name in ((1, "benign"), (-1, "malignant")):
     ax.hist(abnormality[y_test == label], bins, alpha=0.6, label=name)
 ax.axvline(-detector[-1].offset_, color="black", linestyle="--", label="threshold")
-ax.set(xscale="log", xlabel="abnormality, -score_samples", ylabel="tumours")
+ax.set(xscale="log", xlabel="abnormality, -score_samples", ylabel="tumors")
 _ = ax.legend()
 
 # %%
 found = detector.predict(X_test) == -1
-print(f"{found[y_test == -1].mean():.0%} of the malignant tumours are found,")
+print(f"{found[y_test == -1].mean():.0%} of the malignant tumors are found,")
 print(f"{found[y_test == 1].mean():.0%} of the benign ones are called outliers.")
 
 # %%
-# More benign tumours are called outliers than the 5 % of the training part: a network
-# knows the samples that it was trained on better than new ones. The fewer the training
-# samples, the larger the gap.
+# More benign tumors are called outliers than the 5 % of the training part: the errors
+# of samples that a network was trained on are smaller than those of new ones. The fewer
+# the training samples, the larger the gap.
+# :class:`~skanomaly.calibration.ConformalDetector` sets a threshold that holds for new
+# samples.
 
 # %%
 # Beside an isolation forest
@@ -85,9 +87,9 @@ for name, fitted in (("Autoencoder", detector), ("IsolationForest", forest)):
         y_test == -1, -fitted.score_samples(X_test), name=name, ax=ax
     )
 _ = ax.set(
-    xlabel="share of benign tumours called outliers",
-    ylabel="share of malignant tumours found",
+    xlabel="fraction of benign tumors called outliers",
+    ylabel="fraction of malignant tumors found",
 )
 
 # %%
-# On this small, easy table the two are on a par: a network is no better for being one.
+# On this small, easy table a network is no better than the forest.

@@ -1,11 +1,11 @@
 """
-What students were not taught: maps of digits
-=============================================
+StudentTeacher: maps of digits
+==============================
 
-A teacher of random weights says some numbers of every patch of an image; students learn
-to say the same of patches of handwritten zeros. Where a patch is like none of these,
-the students are wrong, and disagree. A pixel of the map has the mean of the patches
-that hold it.
+A teacher of random weights maps every patch of an image to some outputs; students learn
+to predict them, from patches of handwritten zeros. Where a patch is like none of these,
+the students are wrong, and disagree. A pixel of the map has the mean score of the
+patches that hold it.
 """
 
 # %%
@@ -24,8 +24,8 @@ split = one_class_split(
 )
 
 # %%
-# Patches of 3 pixels show where. Larger ones, and the whole image, judge the shape
-# better and the place worse.
+# Patches of 3 pixels localize well. Larger ones, and the whole image, tell shapes apart
+# better and localize worse.
 from sklearn.metrics import roc_auc_score
 
 from skanomaly import StudentTeacher
@@ -34,16 +34,16 @@ detector = StudentTeacher(
     patch_sizes=(3,), max_epochs=40, batch_size=16, random_state=0
 ).fit(split.X_train)
 scores = detector.score_samples(split.X_test)
-print(f"AUC on digits kept back: {roc_auc_score(split.y_test, scores):.3f}")
+print(f"AUC on digits held out: {roc_auc_score(split.y_test, scores):.3f}")
 
 # %%
 # Two zeros, the same with a stroke that does not belong there, and other digits. All
-# maps have the same colours.
+# maps have the same color scale.
 zeros = split.X_test[split.y_test == 1][:2]
-spoilt = zeros.copy()
-spoilt[:, :, 3, 2:6] = 1
+altered = zeros.copy()
+altered[:, :, 3, 2:6] = 1
 others = [split.X_test[split.class_test == digit][0] for digit in (1, 4, 7)]
-shown = np.concatenate([zeros, spoilt, others])
+shown = np.concatenate([zeros, altered, others])
 
 # %%
 import matplotlib.pyplot as plt
@@ -59,13 +59,13 @@ for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 
 # %%
-# With masks at hand, maps can be judged: the share of each abnormal region that is
-# found while few normal pixels are.
+# With masks at hand, maps can be evaluated by the per-region overlap (PRO): the
+# fraction of each abnormal region that is found while few normal pixels are.
 from skanomaly.metrics import per_region_overlap
 
 inliers = split.X_test[split.y_test == 1]
-spoilt = inliers.copy()
-spoilt[:, :, 3, 3:5] = 1
-masks = np.abs(spoilt - inliers)[:, 0] > 0.5
-found = detector.anomaly_map(spoilt)[:, 0]
+altered = inliers.copy()
+altered[:, :, 3, 3:5] = 1
+masks = np.abs(altered - inliers)[:, 0] > 0.5
+found = detector.anomaly_map(altered)[:, 0]
 print(f"PRO of the strokes: {per_region_overlap(masks, found):.2f}, by chance 0.15")

@@ -3,7 +3,7 @@
     python examples/benchmarks/anogan_search.py
 
 Rows are searched one at a time, without any padding, and in batches as
-``score_samples`` does it; the two are timed in turn and their scores compared.
+``score_samples`` does it; the two are timed alternately and their scores compared.
 """
 
 import argparse
@@ -27,8 +27,10 @@ def main():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(args.rows, 5)) @ rng.normal(size=(5, 30))
     X = X.astype(np.float32)
-    detector = AnoGAN(max_epochs=5, n_search_steps=1, random_state=0).fit(X)
-    module = detector.net_.module_
+    detector = AnoGAN(max_epochs=5, n_search_steps=1, device="cpu", random_state=0).fit(
+        X
+    )
+    module = detector.module_
     module.n_search_steps = args.steps
     ratios = []
     for _ in range(args.repeats):

@@ -1,9 +1,9 @@
 """What five students cost above one: by batched products, and by torch.func.
 
 Each round trains all candidates one after the other in one process, so that a noisy
-machine is unfair to all of them; a candidate's seconds are divided by those of one
+machine slows all of them; a candidate's seconds are divided by those of one
 student in the same round, and the median of the ratios is printed. What is timed is the
-net's whole training: batches, teacher, students, optimiser and history.
+net's whole training: batches, teacher, students, optimizer and history.
 
     python examples/benchmarks/student_batching.py
 """
@@ -19,12 +19,12 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from skanomaly.detectors.student_teacher import StudentTeacherModule
-from skanomaly.nn import make_encoder
-from skanomaly.training import DetectorNet
+from skanomaly.nn import Phase, make_encoder
+from skanomaly.training import Data, DetectorNet
 
 
 class VmappedStudents(nn.Module):
-    """The same students by torch.func: any network, at the price of its calls."""
+    """The same students by torch.func, which takes any network but adds calls."""
 
     def __init__(self, n_students, sizes):
         super().__init__()
@@ -39,10 +39,10 @@ class VmappedStudents(nn.Module):
         self.template = [members[0].to("meta")]  # in a list: no child
 
     def forward(self, x):
-        def answer(weights):
+        def outputs(weights):
             return functional_call(self.template[0], weights, (x,))
 
-        return vmap(answer)(dict(zip(self.names, self.weights, strict=True)))
+        return vmap(outputs)(dict(zip(self.names, self.weights, strict=True)))
 
 
 class Loop(nn.Module):
@@ -64,26 +64,27 @@ def make_module(n_features, n_students, hidden_sizes, other=None):
     """Build teacher and students; `other` takes the place of the stacked ones."""
     module = StudentTeacherModule(
         (n_features,),
-        [(None, None)],
-        teacher="random",
-        hidden_sizes=hidden_sizes,
+        hidden_sizes,
         latent_size=32,
         activation="tanh",
+        teacher="random",
         n_students=n_students,
+        patch_sizes=(),
+        stride=None,
     )
     if other is not None:
         sizes = (n_features, *hidden_sizes, 32)
-        module.classrooms[0].students = other(n_students, sizes)
+        module.branches[0].students = other(n_students, sizes)
     return module
 
 
 def seconds_of_training(make, X, batch_size, epochs):
     """Train a new net; leave out making it, and its first epoch."""
-    net = DetectorNet(make, batch_size=batch_size, max_epochs=1).initialize()
-    net.partial_fit(X)
-    net.set_params(max_epochs=epochs)
+    net = DetectorNet(make, batch_size=batch_size).initialize()
+    data, phase = Data(X), Phase(net.module_.losses)
+    net.train_phase(phase, data, n_epochs=1)
     start = time.perf_counter()
-    net.partial_fit(X)
+    net.train_phase(phase, data, n_epochs=epochs)
     return time.perf_counter() - start
 
 

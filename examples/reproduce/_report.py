@@ -14,7 +14,5 @@ def print_means(title, figures):
     print(f"\n{title}: mean ± standard deviation over {n_values}")
     for name, values in figures.items():
         values = np.asarray(values, dtype=float)
-        spread = values.std(ddof=1) if len(values) > 1 else np.nan
-        print(
-            f"  {name:<34} {values.mean():.4f} ± {spread:.4f}  min {values.min():.4f}"
-        )
+        std = values.std(ddof=1) if len(values) > 1 else np.nan
+        print(f"  {name:<34} {values.mean():.4f} ± {std:.4f}  min {values.min():.4f}")

@@ -43,7 +43,7 @@ from skanomaly.datasets import (
 )
 from skanomaly.metrics import precision_recall_f1_at
 
-# Rows that are repeated thousands of times teach a game nothing but themselves.
+# Rows that are repeated thousands of times leave nothing else to train on.
 N_REPEATS = 30
 
 
@@ -84,7 +84,7 @@ def kddcup(args):
             "Autoencoder": Autoencoder(**shared),
             "VAE": VAE(**shared),
             "MemAE": MemAE(**shared, memory_size=2000, temperature=0.02),
-            # Without a price on the cycle the rare kinds of attacks are not drawn.
+            # Without cycle consistency the rare kinds of attacks are not reconstructed.
             "EGBAD": EGBAD(**cycled, norm="l2", cycle_weight=30),
             "ALAD": ALAD(**cycled, cycle_weight=100),
             "GANomaly": GANomaly(**shared),
@@ -140,7 +140,7 @@ def image_detectors(args):
             # images of MNIST that are in no test part of --quick.
             "GANomaly": GANomaly(**shared, encoder_weight=10),
             # None, 1, 0.8 and 0.6 were compared on training images, zeros and others,
-            # that were kept back.
+            # that were held out.
             "AnoGAN": AnoGAN(**shared, **search, max_code_norm=0.8),
             "FAnoGAN": FAnoGAN(**shared),
         },
@@ -153,7 +153,7 @@ def taken(X, name):
     return X.reshape(len(X), -1) if name == "IsolationForest" else X
 
 
-def judge_images(problems, detectors, args):
+def evaluate_images(problems, detectors, args):
     """Fit on each problem's training part and return the AUCs on its test part."""
     figures = {name: [] for name in detectors}
     for seed in range(args.seeds or 1):
@@ -187,19 +187,19 @@ def mnist(args):
                 data.X_test,
                 data.y_test,
                 digit,
-                outlier_share=0.3,
+                outlier_fraction=0.3,
                 random_state=seed,
             )
             order = np.random.RandomState(seed).permutation(len(split.X_test))[:n_test]
             X_train = some(split.X_train, n_train, seed)
             yield f"digit {digit}", X_train, split.X_test[order], split.y_test[order]
 
-    figures = judge_images(problems, image_detectors(args), args)
+    figures = evaluate_images(problems, image_detectors(args), args)
     print_means("MNIST, one digit normal, AUC over digits", figures)
 
 
 def abnormal_class(data, args):
-    """Judge with nine classes normal and one abnormal, as in GANomaly's paper."""
+    """Evaluate with nine classes normal and one abnormal, as in GANomaly's paper."""
     X = np.concatenate([data.X_train, data.X_test])
     y = np.concatenate([data.y_train, data.y_test])
     n_train, n_test = (2000, 1000) if args.quick else (None, None)
@@ -215,7 +215,7 @@ def abnormal_class(data, args):
             is_inlier = np.where(y[test] == label, -1, 1)
             yield f"class {label}", X[train[:n_train]], X[test], is_inlier
 
-    return judge_images(problems, image_detectors(args), args)
+    return evaluate_images(problems, image_detectors(args), args)
 
 
 def abnormal_digit(args):

@@ -33,11 +33,10 @@ from skanomaly.datasets import (
     one_class_split,
     split_kddcup99,
 )
-from skanomaly.detectors.autoencoder import AutoencoderModule
 from skanomaly.metrics import precision_recall_f1_at
 from skanomaly.video import frame_scores, make_clips
 
-OUTLIER_SHARE = 0.3  # of the test part, as in the paper's image tables
+OUTLIER_FRACTION = 0.3  # of the test part, as in the paper's image tables
 PATCH = 8  # pixels of a frame of 64 x 96: a pedestrian is 4 to 6 wide and 8 to 12 high
 
 
@@ -71,7 +70,7 @@ def adbench(args):
     folder = find_data("adbench/6_cardio.npz").parent
     names = sorted(Path(folder).glob("*.npz"), key=lambda f: int(f.stem.split("_")[0]))
     n_train = 1000 if args.quick else 5000
-    by_set: dict[str, list] = {"Autoencoder": [], "MemAE": [], "MemAE, 500 slots": []}
+    by_set: dict[str, list] = {"Autoencoder": [], "MemAE": [], "MemAE, 500 items": []}
     for file in names:
         table = load_adbench(file.stem)
         aucs = {name: [] for name in by_set}
@@ -84,7 +83,7 @@ def adbench(args):
             for name, detector in (
                 ("Autoencoder", Autoencoder()),
                 ("MemAE", MemAE()),
-                ("MemAE, 500 slots", MemAE(memory_size=500)),
+                ("MemAE, 500 items", MemAE(memory_size=500)),
             ):
                 detector.set_params(random_state=seed)
                 pipeline = make_tabular_pipeline(detector).fit(table.data[train])
@@ -98,7 +97,7 @@ def adbench(args):
         for name, values in aucs.items():
             by_set[name].append(np.mean(values))
     print_means("ADBench, AUC over sets", by_set)
-    for name in ("MemAE", "MemAE, 500 slots"):
+    for name in ("MemAE", "MemAE, 500 items"):
         gain = np.subtract(by_set[name], by_set["Autoencoder"])
         note(
             f"  {name} - Autoencoder: {gain.mean():+.4f} ± {gain.std(ddof=1):.4f}, "
@@ -109,13 +108,13 @@ def adbench(args):
 # -- images ----------------------------------------------------------------------------
 
 
-def one_class_images(data, detectors, args, share=1.0):
+def one_class_images(data, detectors, args, fraction=1.0):
     """Train on each class in turn; the paper's Table 1."""
     figures = {name: [] for name in detectors}
     rng = np.random.RandomState(0)
     keep = np.arange(len(data.X_train))
-    if share < 1:
-        keep = rng.choice(keep, int(share * len(keep)), replace=False)
+    if fraction < 1:
+        keep = rng.choice(keep, int(fraction * len(keep)), replace=False)
     for seed in range(args.seeds or 1):
         for normal_class in range(10):
             split = one_class_split(
@@ -124,7 +123,7 @@ def one_class_images(data, detectors, args, share=1.0):
                 data.X_test,
                 data.y_test,
                 normal_class,
-                outlier_share=OUTLIER_SHARE,
+                outlier_fraction=OUTLIER_FRACTION,
                 random_state=seed,
             )
             for name, detector in detectors.items():
@@ -149,15 +148,15 @@ def mnist(args):
         "activation": "relu",
         "max_epochs": args.epochs or (8 if args.quick else 60),
     }
-    # Compared with others on a tenth of the training images kept back (digits 3 and 8;
+    # Compared with others on a tenth of the training images held out (digits 3 and 8;
     # the epochs on 8 alone), after a look at test AUCs.
     memory = {"memory_size": 2000, "temperature": 0.01}
     detectors = {
         "Autoencoder": Autoencoder(**shared),
         "MemAE": MemAE(**shared, **memory),
     }
-    share = 0.25 if args.quick else 1
-    figures = one_class_images(load_mnist(), detectors, args, share)
+    fraction = 0.25 if args.quick else 1
+    figures = one_class_images(load_mnist(), detectors, args, fraction)
     print_means("MNIST, one class normal, AUC over classes", figures)
 
 
@@ -169,7 +168,7 @@ def cifar10(args):
         "activation": "relu",
         "max_epochs": args.epochs or (8 if args.quick else 60),
     }
-    # Compared with others on a tenth of the training images kept back (classes 0, 3 and
+    # Compared with others on a tenth of the training images held out (classes 0, 3 and
     # 9; the preparation on all ten, by PCA and k-means).
     memory = {"memory_size": 500, "temperature": 0.005}
     detectors = {
@@ -187,7 +186,7 @@ def cifar10(args):
 
 
 def standardize_images(X):
-    """Give each image mean 0 and standard deviation 1, so that contrast says nothing.
+    """Give each image mean 0 and standard deviation 1, so that contrast does not count.
 
     The squared error grows with an image's contrast: without this, flat images look
     normal whatever they show.
@@ -203,15 +202,8 @@ def standardize_images(X):
 class MapAutoencoder(Autoencoder):
     """MemAE's network on video without its memory: the code is the last feature map."""
 
-    def _make_module(self, input_shape):
-        return AutoencoderModule(
-            input_shape,
-            self._resolve_hidden_sizes(input_shape),
-            None,
-            self.activation,
-            sparsity_weight=self.sparsity_weight,
-            noise_std=self.noise_std,
-        )
+    def _module_arguments(self, input_shape):
+        return super()._module_arguments(input_shape) | {"latent_size": None}
 
 
 def video_settings(args):
@@ -225,7 +217,7 @@ def video_settings(args):
     }
     # Compared with others on four of the sixteen training videos, into which fast
     # walkers cut from the other twelve were pasted. No test video was seen.
-    memory = {"slot": "position", "memory_size": 500, "temperature": 0.02}
+    memory = {"query": "position", "memory_size": 500, "temperature": 0.02}
     return shared, memory
 
 
@@ -242,7 +234,7 @@ class MedianFrame:
         return np.square(X - self.median_, dtype=np.float64)
 
 
-def judge_video(detectors, args):
+def evaluate_video(detectors, args):
     """Train on the normal videos; print frame AUCs over all test videos."""
     ped2 = load_ped2()
     train, test = 2 * ped2.X_train - 1, 2 * ped2.X_test - 1
@@ -255,7 +247,7 @@ def judge_video(detectors, args):
         "patch, per video": {"patch": PATCH, "normalize": "per_video"},
     }
 
-    def judge(detector):
+    def evaluate(detector):
         step = 4 if args.quick else 1
         by_way = {
             way: frame_scores(detector, test, ped2.video_test, step=step, **options)
@@ -267,7 +259,7 @@ def judge_video(detectors, args):
         return by_way["frame"], aucs
 
     note("Median frame")
-    going_on, _ = judge(MedianFrame().fit(train))
+    of_median, _ = evaluate(MedianFrame().fit(train))
     figures = {}
     for seed in range(args.seeds or 1):
         for name, detector in detectors.items():
@@ -275,12 +267,12 @@ def judge_video(detectors, args):
             detector.set_params(random_state=seed).fit(clips)
             losses = [epoch["train_loss"] for epoch in detector.history_]
             note(f"seed {seed} {name}: loss", *(f"{loss:.0f}" for loss in losses))
-            scores, aucs = judge(detector)
+            scores, aucs = evaluate(detector)
             for way, auc in aucs.items():
                 figures.setdefault(f"{name}, {way}", []).append(auc)
-            likeness = spearmanr(scores, going_on).statistic
+            correlation = spearmanr(scores, of_median).statistic
             seconds = time.perf_counter() - start
-            note(f"  rank correlation with the median frame's scores {likeness:.2f}")
+            note(f"  rank correlation with the median frame's scores {correlation:.2f}")
             note(f"  {seconds:.0f} s", _memory(detector))
     print_means("UCSD Ped2 64 x 96, frame AUC", figures)
 
@@ -292,28 +284,28 @@ def ped2(args):
         "Autoencoder": MapAutoencoder(**shared),
         "MemAE": MemAE(**shared, **memory),
     }
-    judge_video(detectors, args)
+    evaluate_video(detectors, args)
 
 
 def ablation(args):
-    """UCSD Ped2: the paper's Table 4, and random slots; MemAE itself is in `ped2`."""
+    """UCSD Ped2: the paper's Table 4, and random items; MemAE itself is in `ped2`."""
     shared, memory = video_settings(args)
     detectors = {
         "Autoencoder, L1": MapAutoencoder(**shared, sparsity_weight=0.0002),
         "no shrinkage": MemAE(**shared, **memory | {"shrinkage": 0.0}),
         "no entropy": MemAE(**shared, **memory | {"entropy_weight": 0.0}),
-        "random slots": MemAE(**shared, **memory | {"memory_init": "uniform"}),
+        "random items": MemAE(**shared, **memory | {"memory_init": "uniform"}),
     }
-    judge_video(detectors, args)
+    evaluate_video(detectors, args)
 
 
 def _memory(detector):
     if not isinstance(detector, MemAE):
         return ""
     return (
-        f"{detector.n_slots_used_} of {detector.memory_size} slots used, "
-        f"{detector.mean_active_slots_:.0f} active, "
-        f"{detector.unanswered_share_:.0%} unanswered"
+        f"{detector.n_items_used_} of {detector.memory_size} items used, "
+        f"{detector.mean_active_items_:.0f} active, "
+        f"{detector.unaddressed_fraction_:.0%} of queries unaddressed"
     )
 
 

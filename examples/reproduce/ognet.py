@@ -20,7 +20,7 @@ from _report import note, print_means
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score, roc_curve
-from student_teacher import judge_maps, load_masks
+from student_teacher import evaluate_maps, load_masks
 
 from skanomaly import OGNet, make_tabular_pipeline
 from skanomaly.datasets import (
@@ -42,27 +42,27 @@ def f1_at_equal_errors(y, scores):
 
 
 def mnist(args):
-    """MNIST zeros: AUC and F1 by share of outliers, phase one beside phase two."""
+    """MNIST zeros: AUC and F1 by fraction of outliers, phase one beside phase two."""
     data = load_mnist()
     X_train, y_train = data.X_train, data.y_train
     if args.quick:
         X_train, y_train = X_train[::3], y_train[::3]
     # Epochs (8, 20, 40) and steps (75, 300) were compared on a part of the training
-    # images that was kept back.
+    # images that was held out.
     base = OGNet(
         hidden_sizes=(16, 32, 64) if args.quick else (64, 128, 256),
-        latent_size=16,  # without a bottleneck, others are drawn as well as zeros
+        latent_size=16,  # without it, others are reconstructed as well as zeros
         noise_std=0.4,
         activation="relu",
         max_epochs=args.epochs or 20,
         batch_size=64,
-        n_refinements=300,
+        n_phase_two_steps=300,
     )
     ways = {
-        "phase one": {"sees_error": False, "n_refinements": 0},
-        "phase two": {"sees_error": False},
-        "phase one, sees error": {"n_refinements": 0},
-        "phase two, sees error": {},
+        "phase one": {"use_reconstruction_error": False, "n_phase_two_steps": 0},
+        "phase two": {"use_reconstruction_error": False},
+        "phase one, with error": {"n_phase_two_steps": 0},
+        "phase two, with error": {},
     }
     figures = {}
     for seed in range(args.seeds or 1):
@@ -70,14 +70,14 @@ def mnist(args):
             start = time.perf_counter()
             detector = clone(base).set_params(random_state=seed, **settings)
             detector.fit(2 * X_train[y_train == 0] - 1)
-            for share in (0.1, 0.2, 0.3, 0.4, 0.5):
+            for fraction in (0.1, 0.2, 0.3, 0.4, 0.5):
                 split = one_class_split(
                     X_train,
                     y_train,
                     data.X_test,
                     data.y_test,
                     0,
-                    outlier_share=share,
+                    outlier_fraction=fraction,
                     random_state=seed,
                 )
                 scores = detector.score_samples(2 * split.X_test - 1)
@@ -87,7 +87,7 @@ def mnist(args):
                     "F1 at EER": f1_at_equal_errors(split.y_test, scores),
                 }
                 for what, value in found.items():
-                    name = f"{way}, {share:.0%} {what}"
+                    name = f"{way}, {fraction:.0%} {what}"
                     figures.setdefault(name, []).append(value)
             seconds = time.perf_counter() - start
             note(f"seed {seed} {way:<24} AUC {found['AUC']:.4f} {seconds:.0f} s")
@@ -113,14 +113,14 @@ def cifar10(args):
 
 
 def ped2(args):
-    """UCSD Ped2, frame by frame: maps judged by pixel masks, frames by their maps."""
+    """UCSD Ped2, frame by frame: maps against pixel masks, frames by their maps."""
     data, masks = load_ped2(), load_masks()
     base = OGNet(activation="leaky_relu", max_epochs=args.epochs or 10, batch_size=32)
     detectors = {
         "OGNet": base,
-        "OGNet, phase one": clone(base).set_params(n_refinements=0),
+        "OGNet, phase one": clone(base).set_params(n_phase_two_steps=0),
     }
-    judge_maps(detectors, data.X_train[:: 5 if args.quick else 1], data, masks, args)
+    evaluate_maps(detectors, data.X_train[:: 5 if args.quick else 1], data, masks, args)
 
 
 def kddcup(args):
@@ -156,7 +156,7 @@ def pseudo(args):
         load_kddcup99(), drop_duplicates="train", random_state=args.seeds or 0
     )
     detector = OGNet(
-        max_epochs=args.epochs or 5, batch_size=256, n_refinements=0, random_state=0
+        max_epochs=args.epochs or 5, batch_size=256, n_phase_two_steps=0, random_state=0
     )
     pipeline = make_tabular_pipeline(detector).fit(split.X_train)
     rows = pipeline[:-1].transform(split.X_train)
@@ -166,23 +166,23 @@ def pseudo(args):
     x, partner = (
         torch.from_numpy(rows[some].astype(np.float32)) for some in (first, second)
     )
-    module = pipeline[-1].net_.module_.cpu()
+    module = pipeline[-1].module_.cpu()
     with torch.no_grad():
         made = {"mean of rows": (x + partner) / 2}
-        module.mixes_features = False
-        made["mean of old reconstructions"] = module.mix(x, partner)
-        module.mixes_features = True
-        made["crossover of old reconstructions"] = module.mix(x, partner)
+        old = module.old_generator(x), module.old_generator(partner)
+        for way in ("mean", "crossover"):
+            module.pseudo_anomalies = way
+            made[f"{way} of old reconstructions"] = module.mix(*old)
         for name in tuple(made):
-            made[f"G({name})"] = module.autoencoder(made[name])
-        targets = {"row": x, "G(row)": module.autoencoder(x)}
+            made[f"G({name})"] = module.generator(made[name])
+        targets = {"row": x, "G(row)": module.generator(x)}
     for name, mixtures in made.items():
         cells = []
         for against, good in targets.items():
             both = torch.cat([good, mixtures]).numpy()
             is_pseudo = np.repeat([0, 1], len(x))
-            judge = LogisticRegression(max_iter=300).fit(both[::2], is_pseudo[::2])
-            auc = roc_auc_score(is_pseudo[1::2], judge.decision_function(both[1::2]))
+            model = LogisticRegression(max_iter=300).fit(both[::2], is_pseudo[::2])
+            auc = roc_auc_score(is_pseudo[1::2], model.decision_function(both[1::2]))
             cells.append(f"against {against} AUC {auc:.3f}")
         note(f"{name:<36}", *cells)
 

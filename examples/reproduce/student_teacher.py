@@ -43,7 +43,7 @@ from skanomaly.datasets import (
 )
 from skanomaly.metrics import per_region_overlap, precision_recall_f1_at
 
-OUTLIER_SHARE = 0.3  # of the test part, as in memae.py
+OUTLIER_FRACTION = 0.3  # of the test part, as in memae.py
 
 
 def kddcup(args):
@@ -81,7 +81,7 @@ def one_class_images(data, detectors, args):
                 data.X_test,
                 data.y_test,
                 normal_class,
-                outlier_share=OUTLIER_SHARE,
+                outlier_fraction=OUTLIER_FRACTION,
                 random_state=seed,
             )
             for name, detector in detectors.items():
@@ -100,7 +100,7 @@ def one_class_images(data, detectors, args):
 def mnist(args):
     """MNIST: mean of ten one-class AUCs."""
     # Compared with patches of 10, 14 and 28 pixels, and with tanh, on a part of the
-    # training images that was kept back (digits 2 and 8).
+    # training images that was held out (digits 2 and 8).
     detectors = {
         "StudentTeacher": StudentTeacher(
             patch_sizes=(20,),
@@ -160,7 +160,7 @@ def load_masks():
 
 
 def ped2(args):
-    """UCSD Ped2, frame by frame: maps judged by pixel masks, frames by their maps."""
+    """UCSD Ped2, frame by frame: maps against pixel masks, frames by their maps."""
     data, masks = load_ped2(), load_masks()
     shared = {
         "activation": "leaky_relu",
@@ -172,7 +172,7 @@ def ped2(args):
         "StudentTeacher": StudentTeacher(**shared, patch_sizes=(8, 16), stride=4),
         "Autoencoder": Autoencoder(**shared),
         "VAE": VAE(**shared),
-        "MemAE": MemAE(**shared, slot="position", temperature=0.05),
+        "MemAE": MemAE(**shared, query="position", temperature=0.05),
         "OGNet": OGNet(**shared),
         "GANomaly": GANomaly(**shared),
         "EGBAD": EGBAD(**shared),
@@ -181,10 +181,10 @@ def ped2(args):
         "AnoGAN": AnoGAN(**shared, **search),
     }
     step = 5 if args.quick else 1
-    judge_maps(detectors, data.X_train[::step], data, masks, args)
+    evaluate_maps(detectors, data.X_train[::step], data, masks, args)
 
 
-def judge_maps(detectors, train, data, masks, args):
+def evaluate_maps(detectors, train, data, masks, args):
     """Print PRO of the maps, and frame AUCs by scores and by the maps' maxima."""
     step = 4 if args.quick else 1
     X_test, y_test, masks = data.X_test[::step], data.y_test[::step], masks[::step]
