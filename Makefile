@@ -27,4 +27,4 @@ docs: $(VENV)/installed-docs
 	$(RUN) sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) build *.egg-info docs/_build docs/auto_examples docs/generated
+	rm -rf $(VENV) build *.egg-info docs/_build docs/auto_examples docs/generated docs/_list_of_*.rst

@@ -24,24 +24,24 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "generated/detectors.rst"]
+exclude_patterns = ["_build", "auto_examples/*.ipynb", "_list_of_*.rst"]
 templates_path = ["_templates"]
 default_role = "obj"
 nitpicky = False
 
-# detectors/index.rst includes this list, so that a new detector needs no line there.
-_listed = Path(__file__).parent / "generated" / "detectors.rst"
-_listed.parent.mkdir(exist_ok=True)
-_listed.write_text(
-    ".. currentmodule:: skanomaly\n\n"
-    ".. autosummary::\n   :toctree: ../generated/\n   :nosignatures:\n\n"
-    + "".join(
-        f"   {name}\n"
-        for name in sorted(skanomaly.__all__, key=str.casefold)
-        if name[0].isupper()
-    )
+# Two pages include these lists, so that a new detector needs no line there: api.rst
+# makes the pages of the classes, detectors/index.rst only names them.
+_detectors = "".join(
+    f"   {name}\n"
+    for name in sorted(skanomaly.__all__, key=str.casefold)
+    if name[0].isupper()
 )
-autosummary_generate = ["api.rst", "generated/detectors.rst"]
+for _name, _option in (("classes", "   :toctree: generated/\n"), ("detectors", "")):
+    (Path(__file__).parent / f"_list_of_{_name}.rst").write_text(
+        ".. currentmodule:: skanomaly\n\n"
+        f".. autosummary::\n{_option}   :nosignatures:\n\n{_detectors}"
+    )
+autosummary_generate = ["api.rst", "_list_of_classes.rst"]
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False

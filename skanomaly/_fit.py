@@ -50,7 +50,7 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
             net, data if n_scored >= len(data) else data.sample(n_scored)
         )
     rows = history_rows(net, len(history))
-    if is_interrupted:
+    if is_interrupted or net.interrupt_.is_requested:
         warn_unconverged(
             f"Training was interrupted after {len(rows)} of {detector.max_epochs} "
             f"epochs; {type(detector).__name__} is fitted as far as it got."

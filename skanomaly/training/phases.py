@@ -70,7 +70,7 @@ def train(net: DetectorNet, data: Data, *, is_warm_start: bool = False) -> bool:
             raise KeyboardInterrupt
     if not all(parameter.isfinite().all() for parameter in module.parameters()):
         raise FloatingPointError("the network's weights are not finite")
-    return is_interrupted or net.interrupt_.is_requested
+    return is_interrupted
 
 
 def finished_epochs(net: DetectorNet) -> list[dict]:
