@@ -227,8 +227,9 @@ class Data:
         for start in range(0, n_samples, size):
             stop = min(start + size, n_samples)
             rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
-            padded = torch.zeros((size, *sample_shape), dtype=torch.float32)
+            padded = torch.empty((size, *sample_shape), dtype=torch.float32)
             padded[: stop - start] = _dense(self.source[rows])
+            padded[stop - start :] = 0
             yield stop - start, padded.to(self.device)
 
     def map(self, fn: TensorMap, max_size: int = 1024) -> Iterator[Tensor]:

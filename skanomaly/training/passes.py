@@ -127,7 +127,7 @@ def mean(values: Iterable[Tensor]) -> Tensor:
     """
     total, n_rows = torch.zeros((), dtype=torch.float64), 0
     for part in values:
-        total = total + part.cpu().double().sum(0)
+        total = total + part.cpu().sum(0, dtype=torch.float64)
         n_rows += len(part)
     return total / n_rows
 
