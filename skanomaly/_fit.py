@@ -39,7 +39,7 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     bar = TrainingBar(type(detector).__name__, detector.max_epochs)
     net = make_net(detector, arguments, streams, bar)
     if goes_on:
-        load_weights(net, weights_of(detector.net_))
+        _continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
     with net.interrupt_:
         with closing(bar):
@@ -65,6 +65,23 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
         "_arguments": arguments,
         **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
     }
+
+
+def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
+    """Load the fitted weights, or name the parameters that they don't fit."""
+    try:
+        load_weights(net, weights_of(detector.net_))
+    except ValueError as error:
+        changed = ", ".join(
+            f"{name} from {before} to {arguments[name]}"
+            for name, before in detector._arguments.items()
+            if str(before) != str(arguments[name])
+        )
+        raise ValueError(
+            "The weights are those of another network: with warm_start=True training "
+            f"can't continue after changing {changed}. Set the former values, or "
+            "warm_start=False."
+        ) from error
 
 
 def _train(detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool) -> bool:

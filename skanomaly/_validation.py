@@ -179,9 +179,10 @@ def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> An
             is_finite = np.isfinite(values.sum())  # in one pass, without a mask
         if is_finite or np.isfinite(values).all():
             continue
-        what = "NaN" if np.isnan(values).any() else "infinity or a value too large"
+        too_large = "infinity or a value too large for float32"
+        what = "NaN" if np.isnan(values).any() else too_large
         raise ValueError(
-            f"Input X contains {what} for float32: {name} needs finite numbers. "
+            f"Input X contains {what}: {name} needs finite numbers. "
             "skanomaly.make_tabular_pipeline imputes what is missing and clips what is "
             "extreme."
         )
