@@ -167,10 +167,10 @@ def _constraints(hint: Any) -> list:
     return ["boolean"] if hint is bool else [hint]
 
 
-def _fill_in(detector_class: type) -> str:
+def _fill_in(detector_class: Any) -> str:
     """Write the shared parameters and attributes into a docstring."""
     shared = _SHARED_PARAMETERS + getattr(detector_class, "_shared_parameters", "")
-    for field in fields(detector_class):  # type: ignore[arg-type] # a dataclass by now
+    for field in fields(detector_class):
         line = rf"(?m)^(    {field.name} : .*default=).*$"
         is_text = isinstance(field.default, str)
         default = f'"{field.default}"' if is_text else repr(field.default)

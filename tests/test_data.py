@@ -11,7 +11,7 @@ from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import Subset
 
 from skanomaly.training import Data, Streams
-from skanomaly.training.data import Rounds
+from skanomaly.training.batches import Rounds
 from skanomaly.training.passes import any_row, collect, map_batches, mean
 
 KINDS = ["ndarray", "read-only", "memory map", "CSR matrix", "CSR array", "tensor"]

@@ -31,8 +31,8 @@ def split_page():
     return listing, before + "".join(lines[end:])
 
 
-@pytest.fixture(scope="module")
-def DeepSVDD(tmp_path_factory):  # noqa: N802 # a class
+@pytest.fixture(scope="module", name="DeepSVDD")
+def import_deep_svdd(tmp_path_factory):
     """Import the file as a reader would; pickle has to find the class again."""
     folder = tmp_path_factory.mktemp("detector")
     (folder / "deep_svdd.py").write_text(split_page()[0])

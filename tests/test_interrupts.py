@@ -23,6 +23,14 @@ HOOKS = ["on_epoch_begin", "on_batch_begin", "on_grad_computed", "on_batch_end"]
 HOOKS_BETWEEN_EPOCHS = ["on_epoch_end", "on_train_begin"]
 
 
+@pytest.fixture(autouse=True)
+def listen_to_ctrl_c():
+    """Undo what a shell does to background jobs: they start with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press_ctrl_c():
     """Send what a terminal sends; Python's handler runs before the next line."""
     os.kill(os.getpid(), signal.SIGINT)

@@ -146,6 +146,6 @@ def test_the_reader_sees():
     assert "skanomaly.metrics" in set(imported(ROOT / "model_selection.py"))
     assert "skanomaly.base" in set(imported(ROOT / "detectors" / "vae.py"))
     assert NOT_OF_A_DETECTOR & set(attributes(ROOT / "base.py"))
-    lines = dict(classes(ROOT / "nn" / "module.py"))
-    assert lines["DetectorModule"] > lines["ReconstructionModule"] > 40
+    lines = dict(classes(ROOT / "training" / "batches.py"))
+    assert lines["Batches"] > lines["Rounds"] > 15
     assert len(DETECTORS) > 10

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 # its import is what enables HalvingGridSearchCV
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,

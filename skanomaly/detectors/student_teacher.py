@@ -1,7 +1,7 @@
 """Uninformed Students: students regress a teacher's outputs on normal samples."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Annotated, Any, Literal
 
@@ -26,19 +26,19 @@ class StudentTeacherModule(DetectorModule):
     """A branch for rows, or one for each size of patch."""
 
     needs_held_out = True
-    branches: Sequence[Branch]
+    branches: Any  # torch has no type for a ModuleList of branches
 
     def __init__(
         self, input_shape, hidden_sizes, latent_size, activation, teacher, **parameters
     ):
         super().__init__(input_shape, **parameters)
         self.is_teacher_trained = teacher == "autoencoder"
-        embeddings = [
+        embeddings: list[PatchEmbedding | RowEmbedding] = [
             PatchEmbedding(input_shape, size, self.stride or max(size // 4, 1))
             for size in self.patch_sizes
-        ] or [RowEmbedding(input_shape)]  # type: ignore[list-item] # of the same face
+        ] or [RowEmbedding(input_shape)]
         sizes = (hidden_sizes, latent_size, activation)
-        self.branches = nn.ModuleList(  # type: ignore[assignment] # typed by its items
+        self.branches = nn.ModuleList(
             Branch(each, teacher, *sizes, self.n_students) for each in embeddings
         )
 
@@ -74,7 +74,7 @@ class StudentTeacherModule(DetectorModule):
 
     def _set_trained(self, name: str) -> None:
         """Let a phase train the teachers and their decoders, or the students."""
-        for path, parameter in self.branches.named_parameters():  # type: ignore[attr-defined] # a ModuleList
+        for path, parameter in self.branches.named_parameters():
             is_students = path.split(".")[1] == "students"
             parameter.requires_grad_(is_students == (name == "students"))
 
@@ -189,7 +189,7 @@ class StudentTeacher(BaseDetector):
     array([ 1, -1])
     """
 
-    activation: Activation | None = None  # type: ignore[assignment] # None: by the shape
+    activation: Activation | None = None  # type: ignore[assignment] # wider than the base's: None goes by the shape
     n_students: Annotated[int, Interval(Integral, 2, None, closed="left")] = 5
     teacher: Literal["random", "autoencoder"] | nn.Module = "random"
     patch_sizes: Annotated[Any, "array-like"] | None = None

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from .backbones import make_decoder, make_encoder
 from .ensemble import make_stacked_encoder
 from .losses import squared_error, sum_per_sample
+from .samples import TrainingSamples
 
 # A teacher's output with a smaller standard deviation is constant: noise in its last
 # bits would be blown up to the size of the others.
@@ -88,7 +89,7 @@ class Branch(nn.Module):
         return sum_per_sample(squared_error(rows, self.decoder(self.teacher(rows))))
 
     @torch.no_grad()
-    def standardize_teacher(self, data) -> None:
+    def standardize_teacher(self, data: TrainingSamples) -> None:
         """Measure the teacher's outputs on training samples."""
         self.mean.copy_(data.mean(lambda x: self.centered_outputs(x).mean(1)))
         variance = data.mean(lambda x: self.centered_outputs(x).square().mean(1))
@@ -107,7 +108,7 @@ class Branch(nn.Module):
         self.output_mask.copy_(~is_constant)
 
     @torch.no_grad()
-    def measure_errors(self, held_out) -> None:
+    def measure_errors(self, held_out: TrainingSamples) -> None:
         """Measure error and variance on samples that are not trained on."""
 
         def moments(x):

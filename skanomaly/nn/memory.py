@@ -1,7 +1,6 @@
 """The memory of MemAE: a query reads a sparse combination of learned items."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +10,7 @@ from skanomaly._warnings import warn_unconverged, warn_user
 
 from .linear import exact_linear
 from .losses import hard_shrinkage
+from .samples import TrainingSamples
 
 # A fraction of unaddressed training queries above this makes the memory dead.
 _TOLERATED_UNADDRESSED = 0.05
@@ -154,12 +154,14 @@ class Memory(nn.Module):
         weights = self.address(queries)
         return exact_linear(weights, self.items.t().contiguous()), weights
 
-    def measure_usage(self, data: Any, queries: Callable[[Tensor], Tensor]) -> dict:
+    def measure_usage(
+        self, data: TrainingSamples, queries: Callable[[Tensor], Tensor]
+    ) -> dict:
         """Measure how training samples address the memory, and warn if they hardly do.
 
         Parameters
         ----------
-        data : skanomaly.training.data.Data
+        data : TrainingSamples
             The training samples.
         queries : callable
             Takes a batch and returns its queries, one or more for each sample.

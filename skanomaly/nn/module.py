@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from .attribution import integrated_gradients
-from .losses import squared_error, sum_per_sample
 from .phase import Phase
+from .samples import TrainingSamples
 
 
 class DetectorModule(nn.Module, ABC):
@@ -145,12 +145,12 @@ class DetectorModule(nn.Module, ABC):
         """
         return integrated_gradients(self.score, x, self.center)
 
-    def phases(self, data: Any) -> Iterator[Phase]:
+    def phases(self, data: TrainingSamples) -> Iterator[Phase]:
         """Yield the phases of training; between two yields weights may be set.
 
         Parameters
         ----------
-        data : skanomaly.training.data.Data
+        data : TrainingSamples
             The training samples: ``data.mean(fn)``, ``data.map(fn)``, ``data.any(fn)``,
             ``data.sample(n)``, and ``data.held_out`` for those that are not trained on.
 
@@ -161,12 +161,12 @@ class DetectorModule(nn.Module, ABC):
         """
         yield Phase(self.losses)
 
-    def warm_start_phases(self, data: Any) -> Iterator[Phase]:
+    def warm_start_phases(self, data: TrainingSamples) -> Iterator[Phase]:
         """Yield the phases of a training that continues from fitted weights.
 
         Parameters
         ----------
-        data : skanomaly.training.data.Data
+        data : TrainingSamples
             The training samples.
 
         Yields
@@ -222,74 +222,3 @@ class DetectorModule(nn.Module, ABC):
         return torch.randn(
             x.shape, generator=self.random_generator, dtype=x.dtype, device=x.device
         )
-
-
-class ReconstructionModule(DetectorModule):
-    """A network whose score is the squared error of its reconstruction.
-
-    A subclass has `reconstruct` and `losses`.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of a sample.
-    **parameters : dict
-        The detector's own parameters; each becomes an attribute.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skanomaly.nn import ReconstructionModule
-    >>> class Zeros(ReconstructionModule):
-    ...     def reconstruct(self, x):
-    ...         return torch.zeros_like(x)
-    ...     def losses(self, x):
-    ...         yield self.score(x).mean()
-    >>> Zeros((2,)).score(torch.tensor([[3.0, 4.0]])).tolist()
-    [25.0]
-    """
-
-    @abstractmethod
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Reconstruct samples.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        x_rec : Tensor of the shape of x
-            What the network makes of them.
-        """
-
-    def anomaly_map(self, x: Tensor) -> Tensor:
-        """Return the squared error of each feature; it sums to the score.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        anomaly_map : Tensor of the shape of x
-            The higher, the more abnormal.
-        """
-        return squared_error(x, self.reconstruct(x))
-
-    def score(self, x: Tensor) -> Tensor:
-        """Return the squared error of each sample.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_samples, ...)
-            A batch.
-
-        Returns
-        -------
-        score : Tensor of shape (n_samples,)
-            Summed over features.
-        """
-        return sum_per_sample(self.anomaly_map(x))

@@ -3,10 +3,11 @@
 import itertools
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .samples import TrainingSamples
 
 # A patch of less contrast than this fraction of the mean is not stretched further.
 _LEAST_CONTRAST = 0.1
@@ -135,7 +136,7 @@ class RowEmbedding(nn.Module):
         """Return rows as they are."""
         return x
 
-    def measure(self, data: Any) -> None:
+    def measure(self, data: TrainingSamples) -> None:
         """Measure nothing."""
 
 
@@ -215,12 +216,12 @@ class PatchEmbedding(nn.Module):
         """
         return self.patches.spread(values)
 
-    def measure(self, data: Any) -> None:
+    def measure(self, data: TrainingSamples) -> None:
         """Measure the mean contrast of training samples.
 
         Parameters
         ----------
-        data : skanomaly.training.data.Data
+        data : TrainingSamples
             The training samples.
         """
         mean = data.mean(lambda x: self.patches(x).std(dim=2, correction=0).mean(1))

@@ -5,26 +5,22 @@ times the training of a small network. Here a batch is one gather from the calle
 array, and no copy of the whole is ever made.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from math import prod
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.cluster import kmeans_plusplus
 from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import Subset
 
 from . import passes
+from .batches import Batches, dense
 from .random import Streams
 
 TensorMap = Callable[[Tensor], Tensor]
-# Rows live on an accelerator while they need less than this fraction of its free
-# memory.
-_FRACTION_OF_DEVICE_MEMORY = 0.25
 # About so many values are scored at once: enough to keep the processor busy, little
 # enough that the batch stays in its cache.
 _VALUES_PER_PADDED_BATCH = 2**17
@@ -84,7 +80,7 @@ class Data:
         return self.source.shape[0] if self.rows is None else len(self.rows)
 
     @property
-    def X(self) -> Any:  # noqa: N802 # skorch's name
+    def X(self) -> Any:  # noqa: N802 # skorch's callbacks read `dataset.X`
         """The samples themselves, for callbacks of skorch that ask for them."""
         return self.source if self.rows is None else self.source[self.rows]
 
@@ -198,7 +194,7 @@ class Data:
         batches : Batches
             Can be iterated over again and again.
         """
-        return Batches(self, batch_size, generator)
+        return Batches(self.source, self.rows, batch_size, self.device, generator)
 
     def padded_batches(self, max_size: int) -> Iterator[tuple[int, Tensor]]:
         """Yield all samples in batches of one fixed shape, the last one padded.
@@ -228,7 +224,7 @@ class Data:
             stop = min(start + size, n_samples)
             rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
             padded = torch.empty((size, *sample_shape), dtype=torch.float32)
-            padded[: stop - start] = _dense(self.source[rows])
+            padded[: stop - start] = dense(self.source[rows])
             padded[stop - start :] = 0
             yield stop - start, padded.to(self.device)
 
@@ -283,65 +279,6 @@ class Data:
         return passes.any_row(self.map(fn))
 
 
-class Batches:
-    """All samples in batches, in a new order each time, as skorch iterates over them.
-
-    Parameters
-    ----------
-    data : Data
-        The samples.
-    batch_size : int
-        Samples in a batch.
-    generator : torch.Generator or None
-        Shuffles the samples; None keeps their order.
-    """
-
-    def __init__(
-        self, data: Data, batch_size: int, generator: torch.Generator | None = None
-    ):
-        self.rows = data.rows
-        self.n_rows = len(data)
-        self.gather = _gatherer(data.source, data.device)
-        self.batch_size = batch_size
-        self.generator = generator
-
-    def __len__(self) -> int:
-        return -(-self.n_rows // self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, None]]:
-        order = (
-            np.arange(self.n_rows)
-            if self.generator is None
-            else torch.randperm(self.n_rows, generator=self.generator).numpy()
-        )
-        if self.rows is not None:
-            order = self.rows[order]
-        for start in range(0, self.n_rows, self.batch_size):
-            yield self.gather(order[start : start + self.batch_size]), None
-
-
-class Rounds:
-    """A number of batches, handed out in rounds of which each goes on after the last.
-
-    Parameters
-    ----------
-    batches : Batches
-        All samples, which come again and again.
-    n_batches : int
-        Batches of all rounds together.
-    n_per_round : int
-        Batches of a round; the last one may have fewer.
-    """
-
-    def __init__(self, batches: Batches, n_batches: int, n_per_round: int):
-        again_and_again = itertools.chain.from_iterable(itertools.repeat(batches))
-        self.left = itertools.islice(again_and_again, n_batches)
-        self.n_per_round = n_per_round
-
-    def __iter__(self) -> Iterator[tuple[Tensor, None]]:
-        return itertools.islice(self.left, self.n_per_round)
-
-
 def _split_rows(
     train_split: Callable[..., Any], n_samples: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -366,40 +303,3 @@ def _split_rows(
             "validation_fraction or give more samples."
         )
     return np.sort(rows), np.sort(held_rows)
-
-
-def _gatherer(X: Any, device: torch.device) -> Callable[[np.ndarray], Tensor]:
-    """Choose who gathers rows, without ever copying the data within a memory."""
-    # torch warns when it is shown memory that it must not write to.
-    is_numpy = isinstance(X, np.ndarray)
-    if isinstance(X, Tensor) or (is_numpy and X.flags.writeable):
-        samples = X if isinstance(X, Tensor) else torch.from_numpy(X)
-        if _fits(samples, device):
-            on_device = samples.to(device)
-            return lambda rows: on_device.index_select(
-                0, torch.from_numpy(rows).to(device)
-            )
-    return lambda rows: _dense(X[rows] if not is_numpy else X.take(rows, axis=0)).to(
-        device
-    )
-
-
-def _fits(samples: Tensor, device: torch.device) -> bool:
-    """Tell whether the device may hold all samples."""
-    if samples.device.type == device.type:
-        return True
-    if device.type != "cuda":
-        return False
-    free, _ = torch.cuda.mem_get_info(device)
-    return samples.nbytes < _FRACTION_OF_DEVICE_MEMORY * free
-
-
-def _dense(rows: Any) -> Tensor:
-    """Return rows of whatever kind as a tensor."""
-    if isinstance(rows, Tensor):
-        return rows
-    if sparse.issparse(rows):
-        rows = rows.toarray()
-    if not rows.flags.writeable:
-        rows = rows.copy()
-    return torch.from_numpy(rows)

@@ -10,8 +10,9 @@ from torch import nn
 
 from skanomaly.nn import Phase
 
+from .batches import Rounds
 from .callbacks import ResetNetworks
-from .data import Data, Rounds
+from .data import Data
 from .ema import WeightAverage
 from .interrupt import DeferredInterrupt
 from .losses import EpochLosses
