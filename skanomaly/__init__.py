@@ -13,20 +13,25 @@ _HOMES = {
     "ALAD": ".detectors.alad",
     "AnoGAN": ".detectors.anogan",
     "Autoencoder": ".detectors.autoencoder",
+    "DetectorEnsemble": ".ensemble",
     "EGBAD": ".detectors.egbad",
     "FAnoGAN": ".detectors.f_anogan",
     "GANomaly": ".detectors.ganomaly",
     "MemAE": ".detectors.memae",
+    "NearestNeighborDetector": ".neighbors",
     "OGNet": ".detectors.ognet",
     "StudentTeacher": ".detectors.student_teacher",
     "VAE": ".detectors.vae",
+    "default_ensemble": ".ensemble",
     "make_tabular_pipeline": ".preprocessing",
 }
 _MODULES = (
     "calibration",
     "datasets",
+    "ensemble",
     "metrics",
     "model_selection",
+    "neighbors",
     "preprocessing",
     "video",
 )
@@ -37,11 +42,14 @@ __all__ = [
     "VAE",
     "AnoGAN",
     "Autoencoder",
+    "DetectorEnsemble",
     "FAnoGAN",
     "GANomaly",
     "MemAE",
+    "NearestNeighborDetector",
     "OGNet",
     "StudentTeacher",
+    "default_ensemble",
     "make_tabular_pipeline",
 ]
 
@@ -56,6 +64,8 @@ if TYPE_CHECKING:
     from .detectors.ognet import OGNet
     from .detectors.student_teacher import StudentTeacher
     from .detectors.vae import VAE
+    from .ensemble import DetectorEnsemble, default_ensemble
+    from .neighbors import NearestNeighborDetector
     from .preprocessing import make_tabular_pipeline
 
 

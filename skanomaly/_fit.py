@@ -12,6 +12,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
 from skorch.utils import noop
 
+from ._budget import Budget, make_budget
 from ._state import load_weights, weights_of
 from ._validation import Schema, find_device
 from ._warnings import warn_unconverged
@@ -36,8 +37,9 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     seed, history = (detector._seed, detector.history_) if goes_on else (seed, [])
     streams = Streams(seed, n_epochs=len(history))
     arguments = detector._module_arguments(schema.input_shape)
-    bar = TrainingBar(type(detector).__name__, detector.max_epochs)
-    net = make_net(detector, arguments, streams, bar)
+    budget = make_budget(detector, schema.input_shape, X.shape[0])
+    bar = TrainingBar(type(detector).__name__, budget.max_epochs)
+    net = make_net(detector, arguments, budget, streams, bar)
     if goes_on:
         _continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
@@ -52,7 +54,7 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     rows = history_rows(net, len(history))
     if is_interrupted or net.interrupt_.is_requested:
         warn_unconverged(
-            f"Training was interrupted after {len(rows)} of {detector.max_epochs} "
+            f"Training was interrupted after {len(rows)} of {budget.max_epochs} "
             f"epochs; {type(detector).__name__} is fitted as far as it got."
         )
     return {
@@ -118,7 +120,11 @@ def score_data(net: DetectorNet, data: Data) -> np.ndarray:
 
 
 def make_net(
-    detector: Any, arguments: Mapping[str, Any], streams: Streams, bar: TrainingBar
+    detector: Any,
+    arguments: Mapping[str, Any],
+    budget: Budget,
+    streams: Streams,
+    bar: TrainingBar,
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
@@ -138,7 +144,7 @@ def make_net(
     if detector.early_stopping:
         # skorch's relative threshold is wrong for losses below zero.
         stop = EarlyStopping(
-            patience=detector.n_iter_no_change,
+            patience=budget.n_iter_no_change,
             threshold=0,
             threshold_mode="abs",
             load_best=True,
@@ -148,8 +154,9 @@ def make_net(
     net = DetectorNet(
         partial(detector.module_class, **arguments),
         streams=streams,
-        max_epochs=detector.max_epochs,
-        batch_size=detector.batch_size,
+        trim_fraction=detector.trim_fraction,
+        max_epochs=budget.max_epochs,
+        batch_size=budget.batch_size,
         lr=detector.learning_rate,
         device=find_device(detector.device),
         verbose=max(0, detector.verbose - 1),

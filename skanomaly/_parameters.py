@@ -18,6 +18,7 @@ from typing import (
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .nn import DetectorModule
 from .nn.backbones import ACTIVATIONS
 
 PositiveInt = Annotated[int, Interval(Integral, 1, None, closed="left")]
@@ -40,11 +41,15 @@ _SHARED_PARAMETERS = """\
         most.
     activation : {activations}, default="tanh"
         Activation function of the hidden layers.
-    max_epochs : int, default=100
-        How many times training goes through the data, at the most.
-    batch_size : int, default=128
+    max_epochs : int or None, default=None
+        How many times training goes through the data, at the most. None takes as many
+        epochs as make {n_steps} steps (twice as many for images and clips), at least
+        one: small tables are not trained too little, nor large ones too much.
+    batch_size : int or None, default=None
         Samples in a training step. The last batch of an epoch may have fewer and is
         never dropped; a batch size above the number of samples makes one batch of them.
+        None takes 128 images or clips, or 256 rows, and up to 4,096 rows where one
+        epoch of these still makes the steps.
     learning_rate : float, default=1e-3
         Step size of the optimizer (Adam, unless `net_params` says otherwise), at most
         1.
@@ -53,9 +58,14 @@ _SHARED_PARAMETERS = """\
         fitted better, and go back to the weights that fitted it best.
     validation_fraction : float, default=0.1
         The fraction held out, between 0 and 1. Only used with `early_stopping`.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or None, default=None
         Epochs without improvement after which training stops. Only used with
-        `early_stopping`.
+        `early_stopping`. None takes a tenth of `max_epochs`, at least 10.
+    trim_fraction : float, default=0.0
+        The fraction of each batch, in [0, 1), that is left out of its training step:
+        the samples that the network fits worst by then. Set it to about the fraction
+        of outliers, or somewhat more, where the training data hold outliers that the
+        network would learn. Zero trains on all.
     contamination : float, default=0.1
         The fraction of the training samples to be called outliers, in (0, 0.5]. It sets
         `offset_` and nothing else: scores do not depend on it.
@@ -68,8 +78,8 @@ _SHARED_PARAMETERS = """\
         Where the network trains and scores: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         ``"auto"`` is a CUDA device where there is one.
     net_params : dict or None, default=None
-        More settings for the skorch net by name, for example ``{{"callbacks": [...],
-        "optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "compile": True}}``.
+        More settings for the skorch net by name, for example ``{"callbacks": [...],
+        "optimizer": torch.optim.SGD, "optimizer__momentum": 0.9, "compile": True}``.
         Callbacks are copied for each fit.
     warm_start : bool, default=False
         Whether a further `fit` continues from the weights of the last one, with the
@@ -79,7 +89,7 @@ _SHARED_PARAMETERS = """\
         the same scores in every fit.
     verbose : int, default=0
         1 shows a progress bar with the losses, 2 prints a line an epoch.
-""".format(activations="{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}")
+""".replace("{activations}", "{" + ", ".join(f'"{name}"' for name in ACTIVATIONS) + "}")
 
 _SHARED_ATTRIBUTES = """\
     offset_ : float
@@ -175,6 +185,8 @@ def _fill_in(detector_class: Any) -> str:
         is_text = isinstance(field.default, str)
         default = f'"{field.default}"' if is_text else repr(field.default)
         shared = re.sub(line, rf"\g<1>{default}", shared)
+    n_steps = getattr(detector_class, "module_class", DetectorModule).default_steps
+    shared = shared.replace("{n_steps}", f"{n_steps:,}")
     attributes = _SHARED_ATTRIBUTES + getattr(detector_class, "_shared_attributes", "")
     doc = detector_class.__doc__ or ""
     doc = doc.replace("    {shared_parameters}\n", shared)

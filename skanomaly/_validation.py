@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,21 @@ def check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
     return tuple(int(n) for n in sizes)
 
 
+def check_interval(name: str, value: Any) -> tuple[float, float]:
+    """Return a number, or the two ends of an interval, as two ends."""
+    ends = np.atleast_1d(np.asarray(value, dtype=object)).tolist()
+    is_number = [isinstance(x, Real) and not isinstance(x, bool) for x in ends]
+    is_valid = 1 <= len(ends) <= 2 and all(is_number)
+    if not is_valid or not 0 <= min(ends) <= max(ends) < np.inf:
+        raise ValueError(
+            f"{name} must be a number of at least 0 or a pair of them, got {value!r}."
+        )
+    low, high = float(ends[0]), float(ends[-1])
+    if low > high:
+        raise ValueError(f"{name} must be a pair (low, high), got {value!r}.")
+    return low, high
+
+
 def find_device(device: str | torch.device) -> str:
     """Return the name of a device that exists here, or say which do."""
     if device == "auto":
@@ -114,8 +129,9 @@ def check_net_params(net_params: dict[str, Any]) -> None:
 # -- samples ---------------------------------------------------------------------------
 
 
-def read_training_samples(detector: Any, X: Any) -> tuple[Any, Schema]:
+def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Schema]:
     """Return float32 samples as the network takes them, and their schema."""
+    _warn_of_labeled_outliers(y)
     X = _refuse_other_than_numbers(X, type(detector).__name__)
     shape = shape_of(X)
     wanted = _shape_for_fit(detector, shape)
@@ -195,6 +211,26 @@ def _parts(X: Any) -> Iterator[np.ndarray]:
     size = max(_VALUES_CHECKED_AT_ONCE // max(math.prod(values.shape[1:]), 1), 1)
     for start in range(0, len(values), size):
         yield np.asarray(values[start : start + size])
+
+
+def _warn_of_labeled_outliers(y: Any) -> None:
+    """Warn where y labels outliers, which are trained on all the same.
+
+    A search with refit does so: NoveltySplit keeps outliers out of the folds only.
+    """
+    try:
+        labels = np.asarray(y)
+    except (TypeError, ValueError):  # ragged, or on a device: no labels
+        return
+    if labels.ndim != 1 or labels.dtype.kind not in "if":
+        return
+    n_outliers = int((labels == -1).sum())
+    if 0 < n_outliers < len(labels) and np.isin(labels, (-1, 1)).all():
+        warn_user(
+            f"y marks {n_outliers} of {len(labels)} samples as outliers; they are "
+            "trained on, since fit doesn't use y. Fit on X[y == 1], or use "
+            "NoveltySearchCV or NoveltyDetector of skanomaly.model_selection."
+        )
 
 
 def _refuse_other_than_numbers(X: Any, name: str) -> Any:

@@ -29,6 +29,7 @@ from ._parameters import (
 )
 from ._state import rebuild_net, weights_of
 from ._validation import (
+    check_interval,
     check_parameters,
     check_sizes,
     find_device,
@@ -52,6 +53,7 @@ __all__ = [
     "PositiveFloat",
     "PositiveInt",
     "UnitFloat",
+    "check_interval",
     "check_sizes",
     "parameters",
     "warn_unconverged",
@@ -107,12 +109,13 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     hidden_sizes: Annotated[Any, "array-like"] | None = None
     latent_size: PositiveInt | None = None
     activation: Activation = "tanh"
-    max_epochs: PositiveInt = 100
-    batch_size: PositiveInt = 128
+    max_epochs: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
     learning_rate: LearningRate = 1e-3
     early_stopping: bool = False
     validation_fraction: OpenUnitFloat = 0.1
-    n_iter_no_change: PositiveInt = 10
+    n_iter_no_change: PositiveInt | None = None
+    trim_fraction: Annotated[float, Interval(Real, 0, 1, closed="left")] = 0.0
     contamination: Annotated[float, Interval(Real, 0, 0.5, closed="right")] = 0.1
     sample_shape: Annotated[Any, "array-like"] | None = None
     device: str | torch.device = "auto"
@@ -129,8 +132,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         if hidden_sizes is None:
             hidden_sizes = (128, 64) if len(input_shape) == 1 else (16, 32, 64)
         half = max(math.prod(input_shape) // 2, 1)
-        shared = {field.name for field in fields(BaseDetector)}
-        own = {field.name for field in fields(self)} - shared
+        own = {f.name for f in fields(self)} - {f.name for f in fields(BaseDetector)}
         return {
             "input_shape": input_shape,
             "hidden_sizes": check_sizes("hidden_sizes", hidden_sizes),
@@ -172,7 +174,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         """
         check_parameters(self)
         with _plain_torch_modes():
-            X, schema = read_training_samples(self, X)
+            X, schema = read_training_samples(self, X, y)
             fitted = fit_network(self, X, schema)
         given = self.get_params(deep=False)
         kept = {k: v for k, v in vars(self).items() if k in given or k[-1] != "_"}

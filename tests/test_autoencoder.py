@@ -1,5 +1,6 @@
 """Autoencoder and VAE, by values worked out by hand."""
 
+import numpy as np
 import pytest
 import torch
 from modules import Scale, make_module, twos_like
@@ -41,6 +42,52 @@ def test_noise_is_added_in_training_and_removed_by_the_network():
     error = X - 1.5 * (X + 0.2 * 2)
     torch.testing.assert_close(loss, error.square().sum(1).mean())
     torch.testing.assert_close(module.score(X), X.square().sum(1) / 4)
+
+
+@pytest.mark.parametrize("noise_std", [0.3, (0.1, 0.4)])
+def test_noise_is_drawn_for_each_sample(noise_std):
+    module = make_module(Autoencoder, (5000,), noise_std=noise_std)
+    x = torch.zeros(400, 5000)
+    std = module.add_noise(x).std(dim=1)
+    low, high = (noise_std, noise_std) if noise_std == 0.3 else noise_std
+    torch.testing.assert_close(std.min().item(), low, atol=0.02, rtol=0)
+    torch.testing.assert_close(std.max().item(), high, atol=0.02, rtol=0)
+    torch.testing.assert_close(std.mean().item(), (low + high) / 2, atol=0.02, rtol=0)
+
+
+def test_rows_have_no_bottleneck_but_noise():
+    module = make_module(Autoencoder, (7,), hidden_sizes=None, latent_size=None)
+    widths = [p.shape[0] for name, p in module.named_parameters() if p.ndim == 2]
+    assert widths == [256, 256, 7]
+    assert module.noise_std == (0.05, 0.55)
+    x = torch.randn(3, 7)
+    torch.testing.assert_close(
+        module.reconstruct(x), module.decoder[-1](module.encoder(x))
+    )
+
+
+def test_hidden_sizes_without_a_bottleneck():
+    module = make_module(Autoencoder, (7,), hidden_sizes=(5, 9, 4), latent_size=None)
+    widths = [p.shape[0] for name, p in module.named_parameters() if p.ndim == 2]
+    assert widths == [5, 9, 4, 7]
+
+
+@pytest.mark.parametrize(
+    ("shape", "latent_size"), [((7,), 3), ((1, 8, 8), None), ((1, 8, 8), 3)]
+)
+def test_a_bottleneck_needs_no_noise(shape, latent_size):
+    module = make_module(Autoencoder, shape, latent_size=latent_size)
+    x = torch.randn(3, *shape)
+    assert module.add_noise(x) is x
+    assert module.encoder(x).shape == (3, latent_size or 16)
+
+
+@pytest.mark.parametrize(
+    "noise_std", [-0.1, (0.5, 0.1), (0.1, 0.2, 0.3), (), (0.1, None), "a", (0, np.inf)]
+)
+def test_noise_std_must_be_a_number_or_a_range(noise_std):
+    with pytest.raises(ValueError, match="noise_std"):
+        Autoencoder(noise_std=noise_std).fit([[1.0, 2.0]] * 5)
 
 
 def make_vae(**parameters):

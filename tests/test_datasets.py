@@ -169,8 +169,21 @@ def test_intrusion_protocol(kdd):
     assert split.X_train.index.intersection(split.X_test.index).empty
 
 
-@pytest.mark.parametrize("protocol", ["dagmm", "intrusion"])
+def test_ordered_protocol(kdd):
+    split = split_kddcup99(kdd, protocol="ordered", random_state=0)
+    normal, attacks = (np.flatnonzero((kdd.kind == "normal") == is_) for is_ in (1, 0))
+    assert split.X_train.index.tolist() == normal[:20].tolist()
+    assert split.X_test.index.tolist() == [*normal[20:], *attacks]
+    assert np.array_equal(split.y_test == -1, split.kind_test != "normal")
+    other = split_kddcup99(kdd, protocol="ordered", random_state=1)
+    pd.testing.assert_frame_equal(other.X_test, split.X_test)
+
+
+@pytest.mark.parametrize("protocol", ["dagmm", "intrusion", "ordered"])
 def test_duplicates(kdd, protocol):
+    # Twice, so that both halves of the file have each row.
+    kdd.data, kdd.kind = pd.concat([kdd.data] * 2), np.tile(kdd.kind, 2)
+
     def repeated(frame):
         return frame.duplicated().any()
 
@@ -378,6 +391,9 @@ def test_real_files():
     assert (kdd.target == 1).sum() == 97278
     split = split_kddcup99(kdd, random_state=0)
     assert len(split.X_test) == 247011
+    ordered = split_kddcup99(kdd, protocol="ordered")
+    assert ordered.X_train.shape == (48639, 41)
+    assert len(ordered.X_test) == 494021 - 48639
     assert load_mnist().X_train.shape == (60000, 1, 28, 28)
     assert load_cifar10().X_test.shape == (10000, 3, 32, 32)
     ped2 = load_ped2()

@@ -16,8 +16,10 @@ import skanomaly
 TOOLKIT = (
     "calibration",
     "datasets",
+    "ensemble",
     "metrics",
     "model_selection",
+    "neighbors",
     "preprocessing",
     "video",
 )

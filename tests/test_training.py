@@ -36,7 +36,7 @@ from skanomaly.nn import DetectorModule
 from skanomaly.training import Data, DetectorNet, Streams, train
 from skanomaly.training import random as random_module
 from skanomaly.training.random import STREAMS, weights_drawn_from
-from skanomaly.training.step import Update, take_step
+from skanomaly.training.step import Update, take_step, trim
 
 pytestmark = pytest.mark.filterwarnings("ignore:Mode collapse")
 
@@ -522,3 +522,55 @@ def test_called_module_gives_the_score(Detector):
     with torch.no_grad():
         found = detector.module_(torch.from_numpy(X)).double().numpy()
     np.testing.assert_allclose(-found, detector.score_samples(X), rtol=1e-5, atol=1e-5)
+
+
+def test_trim_leaves_out_what_is_fitted_worst():
+    x = torch.tensor([[5.0], [1.0], [4.0], [2.0], [3.0]])
+    measured = []
+
+    def measure(batch):
+        measured.append(torch.is_grad_enabled())
+        return batch[:, 0]
+
+    assert trim(x, measure, 0.4)[:, 0].tolist() == [1.0, 2.0, 3.0]
+    assert trim(x, measure, 0.19) is x
+    assert trim(x, measure, 0.99)[:, 0].tolist() == [1.0]
+    assert not any(measured)
+
+
+@each_detector
+def test_trim_fraction_leaves_the_outlier_to_the_others(Detector):
+    X = make_samples(n_samples=40)
+    X[7] *= 100
+    settings = {"batch_size": 40, "random_state": 0}
+    scores = [
+        make_detector(Detector, **settings, trim_fraction=fraction)
+        .fit(X)
+        .score_samples(X)
+        for fraction in (0.0, 0.02, 0.05)
+    ]
+    assert np.array_equal(scores[0], scores[1])  # a fiftieth of 40 is no sample
+    assert not np.array_equal(scores[0], scores[2])
+    assert np.isfinite(scores[2]).all()
+
+
+def test_trimmed_samples_are_not_trained_on():
+    class Mean(DetectorModule):
+        def __init__(self):
+            super().__init__((1,))
+            self.point = torch.nn.Parameter(torch.zeros(1))
+
+        def losses(self, x):
+            yield self.score(x).mean()
+
+        def score(self, x):
+            return (x - self.point).square().sum(1)
+
+    X = np.array([[1.0], [1.0], [1.0], [9.0]], dtype=np.float32)
+    points = {}
+    for fraction in (0.0, 0.25):
+        net = DetectorNet(Mean, trim_fraction=fraction, max_epochs=300, lr=0.05)
+        net.initialize()
+        train(net, Data(X))
+        points[fraction] = net.module_.point.item()
+    assert points == pytest.approx({0.0: 3.0, 0.25: 1.0}, abs=0.05)

@@ -439,3 +439,32 @@ def test_state_of_an_unfitted_detector_travels():
     assert detector.max_epochs == 7
     with pytest.raises(NotFittedError):
         detector.predict([[1.0]])
+
+
+LABELED = [1, 1, -1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("y", [LABELED, np.array(LABELED, dtype=float)])
+def test_fit_warns_of_labeled_outliers(y):
+    X = make_samples(n_samples=6)
+    with pytest.warns(UserWarning, match=r"1 of 6 samples.*NoveltySearchCV"):
+        Autoencoder(max_epochs=1).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        None,
+        [1] * 6,
+        [-1] * 6,
+        [0, 1, 0, 1, 0, 1],
+        [-1, 0, 1, 1, 1, 1],
+        ["a", "b", "a", "b", "a", "b"],
+        [[1, -1]] * 6,
+    ],
+)
+def test_fit_says_nothing_of_other_labels(y):
+    X = make_samples(n_samples=6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        Autoencoder(max_epochs=1).fit(X, y)

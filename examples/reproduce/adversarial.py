@@ -81,7 +81,7 @@ def kddcup(args):
     detectors = chosen(
         {
             "IsolationForest": IsolationForest(),
-            "Autoencoder": Autoencoder(**shared),
+            "Autoencoder": Autoencoder(**shared, latent_size=16),
             "VAE": VAE(**shared),
             "MemAE": MemAE(**shared, memory_size=2000, temperature=0.02),
             # Without cycle consistency the rare kinds of attacks are not reconstructed.

@@ -1,4 +1,4 @@
-"""KDD Cup 1999 and the published protocols for splitting it."""
+"""KDD Cup 1999 and protocols for splitting it."""
 
 import numpy as np
 from sklearn import datasets as sklearn_datasets
@@ -59,7 +59,7 @@ def load_kddcup99(path=None):
 
     See Also
     --------
-    split_kddcup99 : Split it by a published protocol.
+    split_kddcup99 : Split it into a training and a test part.
 
     Notes
     -----
@@ -119,14 +119,14 @@ def _fetch_kddcup99(pandas):
 
 @validate_params(
     {
-        "protocol": [StrOptions({"dagmm", "intrusion"})],
+        "protocol": [StrOptions({"dagmm", "intrusion", "ordered"})],
         "drop_duplicates": [StrOptions({"train", "all"}), None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
 )
 def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=None):
-    """Split KDD Cup 1999 by a published protocol.
+    """Split KDD Cup 1999 into a training part without outliers and a test part.
 
     ``"dagmm"``, of the papers on DAGMM, MemAE, EGBAD and ALAD: a random half of all
     rows is for training, of which only the attacks are kept, as the *normal* class;
@@ -138,18 +138,23 @@ def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=
     training; the other half and all attacks are for testing, and the attacks are the
     outliers. No attack is in the training part.
 
+    ``"ordered"``, intrusion detection without shuffling: the first half of the normal
+    connections in the file's order is for training; the second half and all attacks are
+    for testing, and the attacks are the outliers. Normal traffic differs between the
+    halves, as it does between the day a detector is fitted and the days it is used.
+
     Parameters
     ----------
     kdd : Bunch
         From `load_kddcup99`.
-    protocol : {"dagmm", "intrusion"}, default="dagmm"
+    protocol : {"dagmm", "intrusion", "ordered"}, default="dagmm"
         The protocol.
     drop_duplicates : {"train", "all"} or None, default=None
         Where duplicate rows are dropped: in the training part, in both parts (before
         the split, so that no test row is in the training part), or nowhere, as
         published.
     random_state : int, RandomState instance or None, default=None
-        Determines the split.
+        Determines the split; without effect on protocol ``"ordered"``.
 
     Returns
     -------
@@ -183,6 +188,9 @@ def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=
     >>> split = split_kddcup99(kdd, random_state=0)  # doctest: +SKIP
     >>> split.X_train.shape  # doctest: +SKIP
     (198348, 41)
+    >>> split = split_kddcup99(kdd, protocol="ordered")  # doctest: +SKIP
+    >>> split.X_train.shape  # doctest: +SKIP
+    (48639, 41)
     """
     if not isinstance(kdd, Bunch) or not {"data", "kind"} <= kdd.keys():
         raise TypeError(
@@ -193,7 +201,7 @@ def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=
     data, kind = kdd.data, kdd.kind
     if drop_duplicates == "all":
         data, kind = _distinct(data, kind)
-    is_inlier = (kind == "normal") if protocol == "intrusion" else (kind != "normal")
+    is_inlier = (kind != "normal") if protocol == "dagmm" else (kind == "normal")
     if protocol == "dagmm":
         pool, test = train_test_split(
             np.arange(len(data)), test_size=0.5, random_state=random_state
@@ -201,7 +209,10 @@ def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=
         train = pool[is_inlier[pool]]
     else:
         train, held_out = train_test_split(
-            np.flatnonzero(is_inlier), test_size=0.5, random_state=random_state
+            np.flatnonzero(is_inlier),
+            test_size=0.5,
+            shuffle=protocol == "intrusion",
+            random_state=random_state,
         )
         test = np.concatenate([held_out, np.flatnonzero(~is_inlier)])
     X_train, kind_train = data.iloc[train], kind[train]

@@ -19,6 +19,7 @@ class FAnoGANModule(GANModule):
     networks = ("discriminator", "generator", "encoder")
     adam_betas = (0.0, 0.9)
     reset_below = {}  # a Wasserstein loss has no bound
+    min_epochs = 2
 
     def __init__(
         self, input_shape, hidden_sizes, latent_size, activation, **parameters
@@ -139,9 +140,9 @@ class FAnoGAN(GANDetector):
     module_class = FAnoGANModule
 
     def _module_arguments(self, input_shape):
-        if self.max_epochs < 2:
+        if self.max_epochs == 1:
             raise ValueError(
                 "FAnoGAN trains its GAN and then its encoder, each for one epoch at "
-                f"least: max_epochs must be at least 2, got {self.max_epochs}."
+                "least: max_epochs must be at least 2, got 1."
             )
         return super()._module_arguments(input_shape)

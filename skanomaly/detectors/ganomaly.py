@@ -12,6 +12,8 @@ from skanomaly.nn.losses import squared_error
 
 from ._gan import NORMS, GANDetector, GANModule
 
+_CODE_OF_ROWS = 100  # as in the paper
+
 
 class EncoderDecoderEncoder(nn.Module):
     """The generator: an autoencoder, and an encoder of the reconstruction."""
@@ -111,6 +113,9 @@ class GANomaly(GANDetector):
 
     Notes
     -----
+    `latent_size` None takes 100 for rows, as in the paper: two short codes agree too
+    easily.
+
     The paper scales scores to [0, 1] by the least and the largest of the test set. For
     p-values without test data see `skanomaly.calibration.ConformalDetector`.
 
@@ -136,3 +141,9 @@ class GANomaly(GANDetector):
     norm: Literal["l1", "l2"] = "l1"
 
     module_class = GANomalyModule
+
+    def _module_arguments(self, input_shape):
+        arguments = super()._module_arguments(input_shape)
+        if self.latent_size is None and len(input_shape) == 1:
+            arguments["latent_size"] = _CODE_OF_ROWS
+        return arguments

@@ -30,6 +30,8 @@ _CODES_PER_ITEM = 20
 class MemAEModule(ReconstructionModule):
     """An autoencoder whose code is replaced by what the memory reads for it."""
 
+    min_epochs = 2
+
     def __init__(
         self, input_shape, hidden_sizes, latent_size, activation, **parameters
     ):

@@ -54,6 +54,7 @@ class OGNetModule(DetectorModule):
     """A denoising autoencoder for generator, its old state, and a discriminator."""
 
     networks = ("generator", "discriminator")
+    min_epochs = 2
 
     def __init__(
         self, input_shape, hidden_sizes, latent_size, activation, **parameters
@@ -165,12 +166,11 @@ class OGNet(BaseDetector):
     Parameters
     ----------
     {shared_parameters}
-    noise_std : float, default=0.8
+    noise_std : float or None, default=None
         Standard deviation of the noise that is added to samples in phase one, in units
-        of the features.
+        of the features. None takes 0.3 for rows, and 0.8 for images and clips.
     adversarial_weight : float, default=1.0
-        Weight of the adversarial loss in the generator's loss, beside the mean squared
-        error.
+        Weight of the generator's adversarial loss, beside the mean squared error.
     discriminator_learning_rate : float, default=1e-4
         The discriminator's in phase one; `learning_rate` is the generator's.
     old_generator_epoch : int, default=1
@@ -227,7 +227,7 @@ class OGNet(BaseDetector):
     ['phase one', 'phase two']
     """
 
-    noise_std: NonNegativeFloat = 0.8
+    noise_std: NonNegativeFloat | None = None
     adversarial_weight: NonNegativeFloat = 1.0
     discriminator_learning_rate: LearningRate = 1e-4
     old_generator_epoch: PositiveInt = 1
@@ -245,6 +245,6 @@ class OGNet(BaseDetector):
         is_row = len(input_shape) == 1
         if self.pseudo_anomalies == "auto":
             arguments["pseudo_anomalies"] = "crossover" if is_row else "mean"
-        if not is_row:
-            arguments["latent_size"] = self.latent_size
-        return arguments
+        if self.noise_std is None:
+            arguments["noise_std"] = 0.3 if is_row else 0.8
+        return arguments if is_row else arguments | {"latent_size": self.latent_size}

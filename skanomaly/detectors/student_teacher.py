@@ -26,6 +26,7 @@ class StudentTeacherModule(DetectorModule):
     """A branch for rows, or one for each size of patch."""
 
     needs_held_out = True
+    min_epochs = 2
     branches: Any  # torch has no type for a ModuleList of branches
 
     def __init__(

@@ -36,6 +36,11 @@ class DetectorModule(nn.Module, ABC):
         Networks that are reinitialized after an epoch whose mean loss is lower.
     needs_held_out : bool
         Whether rows are held out of training even without early stopping.
+    default_steps : int
+        Training steps that suffice for rows of a table, for detectors whose
+        `max_epochs` is None.
+    min_epochs : int
+        The fewest epochs that such a training has: one for each required phase.
     max_batch_size : int
         How many samples are scored at once, at the most. Fewer are padded to one fixed
         number, so it is less where a sample takes long.
@@ -80,6 +85,8 @@ class DetectorModule(nn.Module, ABC):
     adam_betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     reset_below: ClassVar[Mapping[str, float]] = {}
     needs_held_out: ClassVar[bool] = False
+    default_steps: ClassVar[int] = 1000
+    min_epochs: ClassVar[int] = 1
     max_threshold_samples: ClassVar[int | None] = None
     max_batch_size: int = 1024
     ema_decay: float = 0.0

@@ -18,7 +18,7 @@ from .interrupt import DeferredInterrupt
 from .losses import EpochLosses
 from .optimizers import JointOptimizer, make_optimizer
 from .random import Streams, weights_drawn_from
-from .step import Update, make_updates, take_step
+from .step import Update, make_updates, take_step, trim
 
 # Steps between two looks at the held-out samples, in a phase that is counted in steps.
 _STEPS_PER_CHECK = 5
@@ -38,6 +38,8 @@ class DetectorNet(NeuralNet):
     streams : Streams or None, default=None
         Decide the first weights, the order of the samples and the noise; None takes
         those of seed 0.
+    trim_fraction : float, default=0.0
+        Fraction of each batch that is not trained on: its worst fitted samples.
     criterion : class, default=torch.nn.Identity
         Not used: the module knows its losses.
     optimizer : class, default=torch.optim.Adam
@@ -59,10 +61,8 @@ class DetectorNet(NeuralNet):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skanomaly import Autoencoder
-    >>> X = np.ones((50, 4), dtype=np.float32)
-    >>> net = Autoencoder(max_epochs=3).fit(X).net_
+    >>> net = Autoencoder(max_epochs=3).fit([[1.0, 2.0]] * 50).net_
     >>> type(net).__name__, len(net.history)
     ('DetectorNet', 3)
     """
@@ -72,6 +72,7 @@ class DetectorNet(NeuralNet):
         module,
         *,
         streams=None,
+        trim_fraction=0.0,
         criterion=nn.Identity,
         optimizer=torch.optim.Adam,
         lr=1e-3,
@@ -80,6 +81,7 @@ class DetectorNet(NeuralNet):
         **kwargs,
     ):
         self.streams = streams
+        self.trim_fraction = trim_fraction
         super().__init__(
             module,
             criterion=criterion,
@@ -179,6 +181,7 @@ class DetectorNet(NeuralNet):
             Whether Ctrl-C, and no callback, has ended it.
         """
         self.phase_ = phase
+        self._measure = phase.validation_loss or self.module_.validation_loss
         self.initialize_optimizer()
         self.average_.reset()
         self._updates = make_updates(self, phase.networks)
@@ -246,12 +249,10 @@ class DetectorNet(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """Update each network of the phase on its own loss; return the losses."""
-        if (
-            not self.module_.training
-        ):  # walking through modules costs as much as a layer
+        if not self.module_.training:  # setting it costs as much as a layer
             self._set_training(True)
         step: dict[str, Any] = take_step(
-            self.phase_.losses(batch[0]),
+            self.phase_.losses(trim(batch[0], self._measure, self.trim_fraction)),
             self._updates,
             partial(self._tell_gradients, batch) if self._gradients_are_heard else None,
         )
@@ -269,7 +270,6 @@ class DetectorNet(NeuralNet):
         """Measure held-out samples by the phase's validation loss."""
         if self.module_.training:
             self._set_training(False)
-        measure = self.phase_.validation_loss or self.module_.validation_loss
         with torch.no_grad():
-            losses = measure(batch[0])
+            losses = self._measure(batch[0])
         return {"loss": losses.mean(), "y_pred": losses}

@@ -46,6 +46,31 @@ def make_updates(net: Any, networks: Sequence[str] | None = None) -> list[Update
     ]
 
 
+def trim(x: Tensor, measure: Callable[[Tensor], Tensor], fraction: float) -> Tensor:
+    """Leave out the samples of a batch that are fitted worst.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_samples, ...)
+        A batch.
+    measure : callable
+        Takes a batch and returns a loss for each sample.
+    fraction : float
+        How many of them, rounded down.
+
+    Returns
+    -------
+    x_kept : Tensor of shape (n_kept, ...)
+        The others, in the order of the batch.
+    """
+    n_kept = x.shape[0] - int(fraction * x.shape[0])
+    if n_kept == x.shape[0]:
+        return x
+    with torch.no_grad():
+        kept = measure(x).argsort(stable=True)[:n_kept]
+    return x[kept.sort().values]
+
+
 def take_step(
     losses: Iterator[Tensor],
     updates: list[Update],

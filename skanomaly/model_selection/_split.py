@@ -5,7 +5,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from .metrics import is_outlier
+from skanomaly.metrics import is_outlier
 
 __all__ = ["NoveltySplit"]
 
@@ -13,9 +13,8 @@ __all__ = ["NoveltySplit"]
 class NoveltySplit:
     """Cross-validation splitter that removes outliers from the training folds.
 
-    The test folds of the wrapped splitter are left as they are. So GridSearchCV tunes a
-    novelty detector as it will be used: trained on normal samples, tested on both
-    kinds.
+    The test folds of the wrapped splitter are left as they are. So a novelty detector
+    is evaluated as it will be used: trained on normal samples, tested on both kinds.
 
     Parameters
     ----------
@@ -23,18 +22,22 @@ class NoveltySplit:
         An int makes that many stratified folds, so that each test fold has its part of
         the outliers; anything else that scikit-learn takes for ``cv`` is used as it is.
     outlier_label : int, str or None, default=None
-        The label of outliers. None recognises 1 and -1 (outlier), and 0 and 1
+        The label of outliers. None recognizes 1 and -1 (outlier), and 0 and 1
         (outlier).
 
     See Also
     --------
+    NoveltySearchCV : Grid search that uses it, and refits on inliers.
+    NoveltyDetector : Keeps outliers out of any other fit.
     skanomaly.metrics.outlier_scorer : Scorer for labels in any coding.
 
     Notes
     -----
-    A search with ``refit=True``, the default, fits its ``best_estimator_`` on all that
-    it is given, outliers included. To keep them out, take ``refit=False`` and fit a
-    detector with ``best_params_`` on the inliers.
+    It is right by itself where nothing is fitted but the folds: in `cross_val_score`,
+    `cross_validate`, `learning_curve` and the like. A search with ``refit=True``, its
+    default, fits ``best_estimator_`` on all samples, outliers included. So use
+    `NoveltySearchCV` instead of GridSearchCV, and with another search wrap the
+    detector in `NoveltyDetector`.
 
     Groups are given to the wrapped splitter: ``NoveltySplit(GroupKFold(3))`` and
     ``search.fit(X, y, groups=groups)``. With metadata routing, what the wrapped
@@ -77,7 +80,7 @@ class NoveltySplit:
         Raises
         ------
         ValueError
-            If there are no labels, or fewer outliers than folds.
+            If there are no labels, no inliers, or fewer outliers than folds.
         """
         if y is None:
             raise ValueError(
@@ -85,6 +88,11 @@ class NoveltySplit:
             )
         check_consistent_length(X, y)
         outlier = is_outlier(y, self.outlier_label)
+        if outlier.all():
+            raise ValueError(
+                f"All {len(outlier)} samples are labelled as outliers; the training "
+                "folds need inliers."
+            )
         splitter = self._splitter(outlier)
         n_splits = splitter.get_n_splits(X, outlier, groups)
         if outlier.sum() < n_splits:

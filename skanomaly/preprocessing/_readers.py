@@ -1,0 +1,129 @@
+"""Readers of columns: from the values of one kind to float64."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ._categories import INFREQUENT
+from ._kinds import frequent_levels, kind_of
+from ._tables import Column
+from ._values import to_dates, to_numbers, to_text
+
+_EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
+_EXAMPLES = {"number": "numbers", "date": "dates", "category": "categories"}
+
+
+@dataclass
+class ColumnReader:
+    """Reads a column as it was read in `fit`, or says what is wrong with it.
+
+    Numbers stay what they are, dates become seconds, and categories codes: the position
+    among the frequent levels, and after the last of them for all other values.
+    """
+
+    name: Any
+    kind: str
+    # The dtype said what the values are: one that is something else is an error. Where
+    # values had to be looked at, one that can't be read counts as missing.
+    is_strict: bool
+    levels: list[str | None] = field(default_factory=list)
+
+    @classmethod
+    def fit(cls, name: Any, column: Column, min_frequency: float) -> "ColumnReader":
+        """Find out what a column of the training samples holds."""
+        kind = kind_of(column)
+        if kind != "category":
+            return cls(name, kind, column.kind is not None)
+        is_text = all(isinstance(v, str) for v in column.values if v is not None)
+        levels = frequent_levels(to_text(column.values), min_frequency)
+        return cls(name, kind, is_text, levels)
+
+    @classmethod
+    def fit_missing(cls, name: Any) -> "ColumnReader":
+        """Read a column that is all missing: any value is another level."""
+        return cls(name, "category", False, [None])
+
+    def values(self, column: Column) -> np.ndarray:
+        """Return the values as numbers, dates or text."""
+        if self.kind == "category":
+            self._refuse(column, self.is_strict and column.kind in ("number", "date"))
+            return to_text(_as_objects(column.values))
+        if column.kind == self.kind:
+            values = column.values
+        else:
+            self._refuse(column, column.kind in ("number", "date"))
+            read = to_numbers if self.kind == "number" else to_dates
+            objects = _as_objects(column.values)
+            values = read(objects)
+            is_wrong = _is_missing(values) & (objects != None)  # noqa: E711
+            if self.is_strict and is_wrong.any():
+                self._raise(f"the value {objects[is_wrong][0]!r}")
+        if self.kind == "number":
+            return np.where(np.isfinite(values), values, np.nan)
+        return values
+
+    def read(self, column: Column) -> np.ndarray:
+        """Return the values as float64, NaN for missing numbers and dates."""
+        return self.encode(self.values(column))
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Return numbers, dates or text as float64."""
+        if self.kind == "number":
+            return values
+        if self.kind == "date":
+            return (values - _EPOCH) / _SECOND
+        codes = {level: code for code, level in enumerate(self.levels)}
+        other = len(codes)
+        return np.array([codes.get(v, other) for v in values.tolist()], dtype=float)
+
+    def decode(self, read: np.ndarray) -> np.ndarray:
+        """Return objects from what `read` returned: the inverse."""
+        if self.kind == "category":
+            names = np.array([*self.levels, INFREQUENT], dtype=object)
+            return names[read.astype(int)]
+        if self.kind == "number":
+            return _as_objects(read)
+        microseconds = np.where(np.isnan(read), 0, read * 1e6).astype("m8[us]")
+        dates = (_EPOCH + microseconds).astype(object)
+        dates[np.isnan(read)] = None
+        return dates
+
+    def notes(self, column: Column, values: np.ndarray) -> list[str]:
+        """Say how many values are there and can't be read."""
+        if self.kind == "category" or column.kind is not None:
+            return []
+        is_wrong = _is_missing(values) & (column.values != None)  # noqa: E711
+        if not is_wrong.any():
+            return []
+        return [
+            f"{is_wrong.sum()} values of {self.name!r}, such as "
+            f"{column.values[is_wrong][0]!r}, are no {_EXAMPLES[self.kind]} and count "
+            "as missing."
+        ]
+
+    def _refuse(self, column: Column, is_other: bool) -> None:
+        """Raise if the dtype tells of another kind, unless all values are missing."""
+        if is_other and not _is_missing(column.values).all():
+            self._raise(f"{_EXAMPLES[column.kind or '']}")
+
+    def _raise(self, found: str) -> None:
+        raise TypeError(
+            f"Column {self.name!r} held {_EXAMPLES[self.kind]} in fit and has {found} "
+            "now. Convert it to the type that it had."
+        )
+
+
+def _is_missing(values: np.ndarray) -> np.ndarray:
+    if values.dtype == object:
+        return values == None  # noqa: E711 # elementwise
+    return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
+
+
+def _as_objects(values: np.ndarray) -> np.ndarray:
+    """Return the values as objects, None for each that is missing."""
+    if values.dtype == object:
+        return values
+    objects = values.astype(object)
+    objects[_is_missing(values)] = None
+    return objects
