@@ -124,7 +124,7 @@ def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=
     >>> from skanomaly.video import frame_scores, make_clips
     >>> frames = np.random.default_rng(0).normal(size=(30, 1, 8, 8))
     >>> clips, _ = make_clips(frames, length=4)
-    >>> detector = Autoencoder(random_state=0).fit(clips)
+    >>> detector = Autoencoder(max_epochs=50, random_state=0).fit(clips)
     >>> frame_scores(detector, frames).shape
     (30,)
     """

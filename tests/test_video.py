@@ -87,7 +87,7 @@ def test_a_fitted_detector_finds_the_odd_frames():
     rng = np.random.default_rng(0)
     frames = 0.1 * rng.normal(size=(60, 1, 6, 6))
     clips, _ = make_clips(frames, length=4)
-    detector = Autoencoder(random_state=0).fit(clips)
+    detector = Autoencoder(max_epochs=100, random_state=0).fit(clips)
     odd = 0.1 * rng.normal(size=(60, 1, 6, 6))
     odd[30:35, :, 2:4, 2:4] += 3
     scores = frame_scores(detector, odd)

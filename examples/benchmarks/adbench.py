@@ -50,8 +50,8 @@ from sklearn.svm import OneClassSVM
 
 PROTOCOLS = ("novelty", "unsupervised")
 CLIP = 10
-# For training rows of which any fraction may be outliers: alone and in an ensemble, the
-# entries that are no defaults.
+# For training rows of which any fraction may be outliers. With the plain autoencoder,
+# what has it is all that is no default.
 TRIMMED = {"trim_fraction": 0.3, "noise_std": (0.05, 2.0)}
 PYOD = {
     "AutoEncoder": "auto_encoder",
@@ -78,6 +78,7 @@ def find_detectors():
         if inspect.isclass(made) and issubclass(made, BaseDetector)
     }
     found |= {
+        "Autoencoder, plain": partial(skanomaly.Autoencoder, latent_size=16),
         "Autoencoder, trimmed": partial(skanomaly.Autoencoder, **TRIMMED),
         "ensemble, trimmed": partial(
             skanomaly.DetectorEnsemble,

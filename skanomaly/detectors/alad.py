@@ -141,8 +141,8 @@ class ALAD(GANDetector):
     >>> from skanomaly.datasets import load_breast_cancer
     >>> cancer = load_breast_cancer()
     >>> benign = cancer.data[cancer.target == 1]
-    >>> detector = make_pipeline(StandardScaler(), ALAD(random_state=0)).fit(benign)
-    >>> detector.predict([benign.mean(axis=0), 3 * benign.max(axis=0)])
+    >>> detector = make_pipeline(StandardScaler(), ALAD(max_epochs=200, random_state=0))
+    >>> detector.fit(benign).predict([benign.mean(axis=0), 3 * benign.max(axis=0)])
     array([ 1, -1])
     """
 

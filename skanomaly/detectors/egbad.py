@@ -98,8 +98,10 @@ class EGBAD(GANDetector):
     >>> from skanomaly.datasets import load_breast_cancer
     >>> cancer = load_breast_cancer()
     >>> benign = cancer.data[cancer.target == 1]
-    >>> detector = make_pipeline(StandardScaler(), EGBAD(random_state=0)).fit(benign)
-    >>> detector.predict([benign.mean(axis=0), 3 * benign.max(axis=0)])
+    >>> detector = make_pipeline(
+    ...     StandardScaler(), EGBAD(max_epochs=200, random_state=0)
+    ... )
+    >>> detector.fit(benign).predict([benign.mean(axis=0), 3 * benign.max(axis=0)])
     array([ 1, -1])
     """
 
