@@ -286,6 +286,8 @@ def main():
     if unknown:
         parser.error(f"no detector {sorted(unknown)}; there are {skanomaly.__all__}")
 
+    # Two columns of KDD are constant, which each fit would say again.
+    warnings.filterwarnings("ignore", message="Columns are left out")
     # A second thread gains nothing on networks of this size, and loses much when
     # another process wants the processor.
     torch.set_num_threads(1)
