@@ -39,8 +39,10 @@ _SHARED_PARAMETERS = """\
     latent_size : int or None, default=None
         Length of the code. None takes half as many numbers as a sample has, 16 at the
         most.
-    activation : {activations}, default="tanh"
-        Activation function of the hidden layers.
+    activation : {activations} or None, \
+            default="tanh"
+        Activation function of the hidden layers. None takes "tanh", where the notes
+        say nothing else.
     max_epochs : int or None, default=None
         How many times training goes through the data, at the most. None takes as many
         epochs as make {n_steps} steps (twice as many for images and clips), at least

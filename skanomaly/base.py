@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -28,6 +28,7 @@ from ._parameters import (
     parameters,
 )
 from ._state import rebuild_net, weights_of
+from ._threshold import ThresholdMixin
 from ._validation import (
     check_interval,
     check_parameters,
@@ -64,7 +65,7 @@ _LARGEST_DEFAULT_CODE = 16
 
 
 @parameters
-class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors: everything but the parameters and the network.
 
     A subclass declares its parameters as annotated fields and names its `module_class`,
@@ -108,7 +109,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
     hidden_sizes: Annotated[Any, "array-like"] | None = None
     latent_size: PositiveInt | None = None
-    activation: Activation = "tanh"
+    activation: Activation | None = "tanh"
     max_epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
     learning_rate: LearningRate = 1e-3
@@ -137,7 +138,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             "input_shape": input_shape,
             "hidden_sizes": check_sizes("hidden_sizes", hidden_sizes),
             "latent_size": self.latent_size or min(half, _LARGEST_DEFAULT_CODE),
-            "activation": self.activation,
+            "activation": self.activation or "tanh",
             **{name: getattr(self, name) for name in sorted(own)},
         }
 
@@ -203,36 +204,6 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         with _plain_torch_modes():
             return score_data(self.net_, self._read(X))
-
-    def decision_function(self, X):
-        """Return the scores less `offset_`: negative for outliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, ...)
-            Samples of the shape seen in `fit`.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Tell outliers from inliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, ...)
-            Samples of the shape seen in `fit`.
-
-        Returns
-        -------
-        is_inlier : ndarray of shape (n_samples,)
-            -1 for outliers, 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
     def anomaly_map(self, X):
         """Return where each sample is abnormal.

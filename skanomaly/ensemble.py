@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import OutlierMixin, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble, _set_random_states
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch, check_random_state, indexable, resample
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from ._threshold import ThresholdMixin
 from .neighbors import NearestNeighborDetector
 
 __all__ = ["DetectorEnsemble", "default_ensemble"]
@@ -23,7 +24,7 @@ _TAIL_FRACTION, _SMALLEST_TAIL = 0.1, 10
 _MOST_THRESHOLD_ROWS = 5_000
 
 
-class DetectorEnsemble(OutlierMixin, _BaseHeterogeneousEnsemble):
+class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
     """Ensemble of outlier detectors, combined on the scale of held-out p-values.
 
     Detectors score in units of their own. Here the scores of rows held out of training
@@ -218,36 +219,6 @@ class DetectorEnsemble(OutlierMixin, _BaseHeterogeneousEnsemble):
         """
         check_is_fitted(self)
         return _combined_scores(self.estimators_, self._scales, self._combination, X)
-
-    def decision_function(self, X):
-        """Return the scores less `offset_`: negative for outliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, ...)
-            Samples as the members take them.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Tell outliers from inliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, ...)
-            Samples as the members take them.
-
-        Returns
-        -------
-        is_inlier : ndarray of shape (n_samples,)
-            -1 for outliers, 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
 
 @dataclass(frozen=True)

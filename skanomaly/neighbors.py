@@ -4,11 +4,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._threshold import ThresholdMixin
 
 __all__ = ["NearestNeighborDetector"]
 
@@ -21,7 +23,7 @@ _MOST_FEATURES_OF_A_TREE = 6
 _MOST_THRESHOLD_ROWS = 5_000
 
 
-class NearestNeighborDetector(OutlierMixin, BaseEstimator):
+class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
     """Outlier detector by the distance to the k-th nearest training row.
 
     A row that was trained on is not its own neighbor: of the training rows equal to a
@@ -167,36 +169,6 @@ class NearestNeighborDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         distances, _ = self._find(self._read(X, reset=False))
         return -distances
-
-    def decision_function(self, X):
-        """Return the scores less `offset_`: negative for outliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Tell outliers from inliers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        is_inlier : ndarray of shape (n_samples,)
-            -1 for outliers, 1 for inliers.
-        """
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
     def anomaly_map(self, X):
         """Return in which features each row differs from its k-th nearest neighbor.

@@ -20,13 +20,23 @@ MAY_IMPORT = {
     "_parameters": ({"nn"}, {"sklearn"}),
     "_validation": ({"_warnings"}, {"torch", "numpy", "scipy", "sklearn"}),
     "_budget": (set(), set()),
+    "_threshold": (set(), {"numpy", "sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_fit": (
         {"_budget", "_state", "_validation", "_warnings", "training"},
         {"numpy", "sklearn", "skorch"},
     ),
     "base": (
-        {"_fit", "_state", "_parameters", "_validation", "_warnings", "nn", "training"},
+        {
+            "_fit",
+            "_state",
+            "_parameters",
+            "_threshold",
+            "_validation",
+            "_warnings",
+            "nn",
+            "training",
+        },
         {"torch", "numpy", "sklearn"},
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
@@ -37,8 +47,11 @@ MAY_IMPORT = {
         {"metrics", "model_selection", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "neighbors": (set(), {"numpy", "scipy", "sklearn"}),
-    "ensemble": ({"detectors", "neighbors"}, {"numpy", "scipy", "sklearn", "joblib"}),
+    "neighbors": ({"_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "ensemble": (
+        {"_threshold", "detectors", "neighbors"},
+        {"numpy", "scipy", "sklearn", "joblib"},
+    ),
     "preprocessing": (
         {"preprocessing", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},

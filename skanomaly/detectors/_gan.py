@@ -153,7 +153,7 @@ class GANDetector(BaseDetector):
     {shared_attributes}
     """
 
-    activation: Activation = "leaky_relu"
+    activation: Activation | None = "leaky_relu"
     ema_decay: Annotated[float, Interval(Real, 0, 1, closed="left")] = 0.999
     penalty_weight: NonNegativeFloat = 1.0
 

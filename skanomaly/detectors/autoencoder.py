@@ -132,7 +132,7 @@ class Autoencoder(BaseDetector):
     array([ 1, -1])
     """
 
-    activation: Activation | None = None  # type: ignore[assignment] # wider than the base's: None goes by the shape
+    activation: Activation | None = None
     sparsity_weight: NonNegativeFloat = 0.0
     noise_std: NonNegativeFloat | Annotated[Any, "array-like"] | None = None
 

@@ -190,7 +190,7 @@ class StudentTeacher(BaseDetector):
     array([ 1, -1])
     """
 
-    activation: Activation | None = None  # type: ignore[assignment] # wider than the base's: None goes by the shape
+    activation: Activation | None = None
     n_students: Annotated[int, Interval(Integral, 2, None, closed="left")] = 5
     teacher: Literal["random", "autoencoder"] | nn.Module = "random"
     patch_sizes: Annotated[Any, "array-like"] | None = None

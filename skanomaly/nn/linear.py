@@ -100,7 +100,8 @@ class _ExactLinear(torch.autograd.Function):
         return F.linear(_pad(x), _pad(weight), bias)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override] # torch declares *grads; one output has one
+    def backward(ctx: Any, *grads: Any) -> Any:
+        (grad,) = grads  # one output has one
         x, weight = ctx.saved_tensors
         _, needs_weight, needs_bias = ctx.needs_input_grad
         return (

@@ -9,7 +9,7 @@ from torch import Tensor
 class TrainingSamples(Protocol):
     """Samples that are read batch by batch, whatever holds them.
 
-    Networks know this interface only; `skanomaly.training.Data` has it.
+    Networks know of the training data what is declared here, and nothing else.
     """
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._tables import Column
-from ._values import to_dates, to_numbers, to_text
+from ._values import is_missing, to_dates, to_numbers, to_text
 
 # Of an untyped column's values so many must be numbers, or dates, for it to hold such.
 _MIN_READABLE = 0.9
@@ -24,7 +24,7 @@ def kind_of(column: Column) -> str:
     """Return "number", "date" or "category": what the values are read as."""
     if column.kind is not None:
         return column.kind
-    present = column.values[column.values != None]  # noqa: E711 # elementwise
+    present = column.values[~is_missing(column.values)]
     some = present[:: max(len(present) // _N_VALUES_LOOKED_AT, 1)]
     if not len(some) or all(isinstance(value, bool | np.bool_) for value in some):
         return "category"

@@ -8,7 +8,7 @@ import numpy as np
 from ._categories import INFREQUENT
 from ._kinds import frequent_levels, kind_of
 from ._tables import Column
-from ._values import to_dates, to_numbers, to_text
+from ._values import is_missing, to_dates, to_numbers, to_text
 
 _EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
 _EXAMPLES = {"number": "numbers", "date": "dates", "category": "categories"}
@@ -56,7 +56,7 @@ class ColumnReader:
             read = to_numbers if self.kind == "number" else to_dates
             objects = _as_objects(column.values)
             values = read(objects)
-            is_wrong = _is_missing(values) & (objects != None)  # noqa: E711
+            is_wrong = is_missing(values) & ~is_missing(objects)
             if self.is_strict and is_wrong.any():
                 self._raise(f"the value {objects[is_wrong][0]!r}")
         if self.kind == "number":
@@ -93,7 +93,7 @@ class ColumnReader:
         """Say how many values are there and can't be read."""
         if self.kind == "category" or column.kind is not None:
             return []
-        is_wrong = _is_missing(values) & (column.values != None)  # noqa: E711
+        is_wrong = is_missing(values) & ~is_missing(column.values)
         if not is_wrong.any():
             return []
         return [
@@ -104,7 +104,7 @@ class ColumnReader:
 
     def _refuse(self, column: Column, is_other: bool) -> None:
         """Raise if the dtype tells of another kind, unless all values are missing."""
-        if is_other and not _is_missing(column.values).all():
+        if is_other and not is_missing(column.values).all():
             self._raise(f"{_EXAMPLES[column.kind or '']}")
 
     def _raise(self, found: str) -> None:
@@ -114,16 +114,10 @@ class ColumnReader:
         )
 
 
-def _is_missing(values: np.ndarray) -> np.ndarray:
-    if values.dtype == object:
-        return values == None  # noqa: E711 # elementwise
-    return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
-
-
 def _as_objects(values: np.ndarray) -> np.ndarray:
     """Return the values as objects, None for each that is missing."""
     if values.dtype == object:
         return values
     objects = values.astype(object)
-    objects[_is_missing(values)] = None
+    objects[is_missing(values)] = None
     return objects

@@ -52,7 +52,7 @@ class Table:
             return _read_series(self._frame.get_column(self._frame.columns[position]))
         if self._array is not None:
             return _read_array(self._array[:, position])
-        name = self.names[position]  # type: ignore[index] # rows have names
+        name = (self.names or [])[position]
         return Column(_objects(row.get(name) for row in self._rows or ()), None)
 
 

@@ -16,6 +16,13 @@ def to_dates(values: np.ndarray) -> np.ndarray:
     return np.array([_to_date(value) for value in values], dtype="datetime64[us]")
 
 
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """Tell None, NaN and NaT by the dtype of the values."""
+    if values.dtype == object:
+        return np.fromiter((v is None for v in values), bool, len(values))
+    return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
+
+
 def to_text(values: np.ndarray) -> np.ndarray:
     """Return objects as strings, None where one is missing.
 

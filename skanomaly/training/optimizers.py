@@ -77,7 +77,7 @@ class JointOptimizer(Optimizer):
         # Schedulers warn unless they have seen a step, and those are made one by one.
         self._opt_called = True
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override] # torch declares overloads for closures that return a loss
+    def step(self, closure: Any = None) -> Any:
         """Refuse: each network's optimizer steps after that network's loss.
 
         Parameters
