@@ -1,0 +1,38 @@
+"""From scores and a threshold to predictions, for whatever has `score_samples`."""
+
+import numpy as np
+from sklearn.base import OutlierMixin
+
+
+class ThresholdMixin(OutlierMixin):
+    """`decision_function` and `predict` of an outlier detector with `offset_`."""
+
+    def decision_function(self, X):
+        """Return the scores less `offset_`: negative for outliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Tell outliers from inliers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
+            Samples of the shape seen in `fit`.
+
+        Returns
+        -------
+        is_inlier : ndarray of shape (n_samples,)
+            -1 for outliers, 1 for inliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
