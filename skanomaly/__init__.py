@@ -13,6 +13,7 @@ _HOMES = {
     "ALAD": ".detectors.alad",
     "AnoGAN": ".detectors.anogan",
     "Autoencoder": ".detectors.autoencoder",
+    "DAGMM": ".detectors.dagmm",
     "DetectorEnsemble": ".ensemble",
     "EGBAD": ".detectors.egbad",
     "FAnoGAN": ".detectors.f_anogan",
@@ -38,6 +39,7 @@ _MODULES = (
 
 __all__ = [
     "ALAD",
+    "DAGMM",
     "EGBAD",
     "VAE",
     "AnoGAN",
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from .detectors.alad import ALAD
     from .detectors.anogan import AnoGAN
     from .detectors.autoencoder import Autoencoder
+    from .detectors.dagmm import DAGMM
     from .detectors.egbad import EGBAD
     from .detectors.f_anogan import FAnoGAN
     from .detectors.ganomaly import GANomaly

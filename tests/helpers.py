@@ -23,12 +23,37 @@ TEST_PARAMS = {
     "StudentTeacher": {"n_students": 2, "hidden_sizes": (32, 16)},
 }
 
+# A training that suffices to tell outliers of equal norm from inliers. Generators that
+# see no samples themselves need more of it, and a score by features needs features.
+LEARNING = {
+    "latent_size": 4,
+    "max_epochs": 40,
+    "batch_size": 20,
+    "learning_rate": 0.005,
+}
+LEARNING_OF = {
+    "ALAD": {"hidden_sizes": (32,)},
+    "AnoGAN": {"max_epochs": 100, "learning_rate": 0.01, "n_search_steps": 20},
+    "FAnoGAN": {"max_epochs": 100, "learning_rate": 0.02},
+    "VAE": {"learning_rate": 0.01},
+}
+
+# Options that need an extra, or images: they have tests of their own.
+NEED_AN_EXTRA = {"efficientnet"}
+
 SAMPLE_SHAPES = {"rows": (6,), "images": (1, 8, 7), "clips": (2, 4, 6, 5)}
 
 
 def make_detector(cls, **params):
     """Make a detector of small sizes."""
     return cls(**{**QUICK, **TEST_PARAMS.get(cls.__name__, {}), **params})
+
+
+def make_learner(cls, kind="rows", **params):
+    """Make a detector of small sizes that learns what `make_samples` draws."""
+    sizes = {"hidden_sizes": (64,) if kind == "rows" else (16,)}
+    own = LEARNING_OF.get(cls.__name__, {})
+    return make_detector(cls, **{**sizes, **LEARNING, **own, **params})
 
 
 def is_adversarial(cls):
@@ -57,7 +82,7 @@ def options(cls, names=None):
             if names is not None and name not in names:
                 continue
             if isinstance(constraint, StrOptions):
-                found[name] = sorted(constraint.options)
+                found[name] = sorted(constraint.options - NEED_AN_EXTRA)
             elif constraint == "boolean":
                 found[name] = [False, True]
     return found
@@ -92,6 +117,20 @@ def make_outliers(kind="rows", n_samples=50, seed=1):
     shape = SAMPLE_SHAPES[kind]
     rng = np.random.default_rng(seed)
     return rng.uniform(-8, 8, size=(n_samples, *shape)).astype(np.float32)
+
+
+def make_outliers_of_equal_norm(kind="rows", n_samples=50, seed=1):
+    """Draw outliers that no scale and no norm tells from those of `make_samples`.
+
+    The values of each feature are shuffled between samples, which takes them off the
+    surface, and the norms are those of the samples that they are made of.
+    """
+    X = make_samples(kind, n_samples, seed)
+    shuffled = np.random.default_rng(seed).permuted(X, axis=0)
+    factors = [
+        np.linalg.norm(x) / np.linalg.norm(y) for x, y in zip(X, shuffled, strict=True)
+    ]
+    return shuffled * np.reshape(factors, (-1, *(1,) * (X.ndim - 1))).astype(X.dtype)
 
 
 def make_sparse_samples(n_samples, n_features, density, seed=0):

@@ -19,7 +19,6 @@ from torch import nn
 from skanomaly import ALAD, EGBAD, AnoGAN, FAnoGAN, GANomaly
 from skanomaly.detectors.anogan import AnoGANModule
 from skanomaly.detectors.egbad import EGBADModule
-from skanomaly.nn.discriminator import adversarial_loss
 from skanomaly.training.data import Data
 from skanomaly.training.ema import WeightAverage
 from skanomaly.training.step import Update, take_step
@@ -35,11 +34,13 @@ X = torch.tensor([[1.0, -2.0], [3.0, 0.0]])
 
 
 def real(logit):
-    return adversarial_loss(torch.as_tensor(logit), True).mean()
+    """Return the mean of -log sigmoid(logit): the cross-entropy of the label real."""
+    return torch.tensor(np.logaddexp(0, -np.asarray(logit)).mean(), dtype=torch.float32)
 
 
 def fake(logit):
-    return adversarial_loss(torch.as_tensor(logit), False).mean()
+    """Return the mean of -log(1 - sigmoid(logit))."""
+    return torch.tensor(np.logaddexp(0, np.asarray(logit)).mean(), dtype=torch.float32)
 
 
 def with_known_networks(module):
@@ -138,9 +139,12 @@ def make_alad(**parameters):
 
 
 def test_alad_scores():
-    # of the pairs (x, x) and (x, x / 2) only the second halves differ
+    # Of the pairs (x, x) and (x, x / 2) only the second halves differ.
     features = make_alad(score_method="features")
-    torch.testing.assert_close(features.score(X), 5 * X.abs().sum(1) / 2)
+    weights = torch.tensor([1.0, 10.0, 3.0, 4.0])
+    features.sample_discriminator.features = lambda pair: weights * pair
+    expected = (3 * X[:, 0].abs() + 4 * X[:, 1].abs()) / 2
+    torch.testing.assert_close(features.score(X), expected)
     for norm in (1, 2):
         module = make_alad(score_method=f"l{norm}")
         torch.testing.assert_close(module.score(X), X.norm(p=norm, dim=1) / 2)
@@ -280,19 +284,33 @@ def test_search_stays_where_the_generator_was_trained(bound, norm):
 
 
 def test_search_takes_its_steps():
-    """Adam's first step is as long as its learning rate."""
-    module = make_search(n_search_steps=1, search_learning_rate=0.2, max_code_norm=None)
-    module.initial_codes.zero_()
-    found = module.encode(torch.tensor([[5.0, -5.0]]))
-    torch.testing.assert_close(found, torch.tensor([[0.2, -0.2]]))
+    """The first of two steps of Adam is as long as its rate, and the second half."""
+    rate = {"search_learning_rate": 0.2, "max_code_norm": None}
+    for n_steps, length in ((1, 0.2), (2, 0.3)):
+        module = make_search(n_search_steps=n_steps, **rate)
+        module.draws.zero_()
+        found = module.encode(torch.tensor([[5.0, -5.0]]))
+        torch.testing.assert_close(found, length * torch.tensor([[1.0, -1.0]]))
+
+
+def test_search_starts_at_the_nearest_draws():
+    module, starts = make_search(n_draws=4, n_restarts=2), []
+    draws = torch.tensor([[0.0, 0.0], [0.5, -1.0], [1.0, 1.0], [9.0, 9.0]])
+    module.draws.copy_(draws)
+    module.search = lambda x, code: starts.append(code) or code
+    # What is generated is 2 z: the second and the third of the draws, and then zero.
+    x = torch.tensor([[1.0, -2.0], [2.0, 2.0]])
+    torch.testing.assert_close(module.encode(x), x / 2)
+    assert torch.equal(starts[0], draws[[1, 2, 0, 0]])
 
 
 def test_search_takes_the_best_of_its_restarts():
-    module = make_search(n_search_steps=1, n_restarts=3)
-    module.initial_codes.copy_(torch.tensor([[0.0, 0.0], [0.5, -1.0], [1.0, 1.0]]))
-    x = torch.tensor([[1.0, -2.0], [2.0, 2.0]])
-    found = module.encode(x)
-    torch.testing.assert_close(found, x / 2, atol=0.06, rtol=0)
+    """Where the search that starts farther away ends nearer."""
+    module = make_search(n_draws=2, n_restarts=2)
+    module.draws.copy_(torch.tensor([[0.0, 0.0], [0.5, -1.0]]))
+    module.search = lambda x, code: torch.where(code == 0, x / 2, code + 1)
+    x = torch.tensor([[1.0, -2.0], [1.5, -1.5]])
+    torch.testing.assert_close(module.encode(x), x / 2)
 
 
 def test_rows_are_searched_as_if_alone():
@@ -499,6 +517,8 @@ def test_failure_between_two_networks_keeps_the_detector_as_it_was():
         (AnoGAN(lambda_=1.5), "lambda_"),
         (AnoGAN(n_search_steps=0), "n_search_steps"),
         (AnoGAN(n_restarts=0), "n_restarts"),
+        (AnoGAN(n_draws=0), "n_draws"),
+        (AnoGAN(n_draws=2, n_restarts=3), "raise n_draws"),
         (AnoGAN(max_code_norm=0), "max_code_norm"),
         (FAnoGAN(n_critic_steps=0), "n_critic_steps"),
         (FAnoGAN(encoder_fraction=1.0), "encoder_fraction"),

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
     "calibration": ({"_warnings"}, {"numpy", "scipy", "sklearn"}),
-    "datasets": ({"datasets"}, {"numpy", "sklearn", "pandas", "PIL"}),
+    "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
     "metrics": ({"metrics", "_warnings"}, {"numpy", "scipy", "sklearn"}),
     "model_selection": (
         {"metrics", "model_selection", "_warnings"},
@@ -56,7 +56,7 @@ MAY_IMPORT = {
         {"preprocessing", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
     ),
-    "video": (set(), {"numpy", "sklearn"}),
+    "video": ({"video"}, {"numpy", "scipy", "sklearn", "cv2"}),
     "__init__": ({"detectors", "ensemble", "neighbors", "preprocessing"}, set()),
 }
 # The standard library is left out of account.
@@ -69,7 +69,7 @@ EDGES_BETWEEN_DETECTORS: set[tuple[str, str]] = set()
 NOT_OF_A_DETECTOR = {"net", "net_", "history", "history_"}
 
 MOST_LINES_OF_A_DETECTOR = 250
-MOST_LINES_OF_ALL_DETECTORS = 1900
+MOST_LINES_OF_ALL_DETECTORS = 2150
 MOST_LINES_OF_A_CLASS = 250
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -10,7 +10,6 @@ from modules import Scale, fit_and_watch, make_module
 from sklearn.exceptions import ConvergenceWarning
 
 from skanomaly import MemAE
-from skanomaly.nn.losses import entropy
 from skanomaly.nn.memory import Memory
 from skanomaly.training.data import Data
 
@@ -110,14 +109,24 @@ def test_default_code_has_directions_to_compare():
 
 
 def test_losses():
-    module, x = make_known(entropy_weight=0.7)
-    read, weights = module.memory(x / 2)
-    error = (x - 3 * read).square()
-    torch.testing.assert_close(module.anomaly_map(x), error)
-    torch.testing.assert_close(module.score(x), error.sum(1))
+    """Equations 3 to 11, with three items and a temperature."""
+    module, x = make_known(
+        entropy_weight=0.7, shrinkage=0.6, similarity="dot", temperature=0.5
+    )
+    rows, items = x.numpy(), module.memory.items.detach().numpy()
+    weights = np.exp(rows / 2 @ items.T / 0.5)
+    weights /= weights.sum(axis=1, keepdims=True)
+    weights = np.where(weights > 0.6 / 3, weights, 0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    assert (weights == 0).any()
+    error = (rows - 3 * weights @ items) ** 2
+    entropy = -np.where(weights > 0, weights * np.log(weights + 1e-12), 0).sum(axis=1)
+    assert entropy.max() > 0.5
+    np.testing.assert_allclose(module.anomaly_map(x).detach(), error, rtol=1e-4)
+    np.testing.assert_allclose(module.score(x).detach(), error.sum(1), rtol=1e-4)
     (loss,) = module.losses(x)
-    expected = error.sum(1).mean() + 0.7 * entropy(weights).mean()
-    torch.testing.assert_close(loss, expected)
+    expected = error.sum(axis=1).mean() + 0.7 * entropy.mean()
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
     (loss,) = module.warm_up_losses(x)
     torch.testing.assert_close(loss, (x / 2).square().sum(1).mean())
 

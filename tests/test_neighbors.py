@@ -26,7 +26,7 @@ def test_estimator_check(estimator, check):
 
 
 @pytest.mark.parametrize("n_features", [3, 20])  # with a tree, and without
-@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev", "cosine"])
 @pytest.mark.parametrize("n_neighbors", [1, 4])
 def test_score_is_the_distance_to_the_kth_neighbor(n_neighbors, metric, n_features):
     rng = np.random.default_rng(0)

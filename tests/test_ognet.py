@@ -111,7 +111,8 @@ def test_crossover_takes_each_feature_from_one_of_two():
     is_first = mixed == first
     assert (is_first | (mixed == second)).all()
     assert 0.4 < is_first.float().mean() < 0.6
-    assert not is_first.all(dim=1).all()
+    is_mixed = is_first.any(dim=1) & ~is_first.all(dim=1)
+    assert is_mixed.float().mean() > 0.7  # of four coins, seven in eight
 
 
 # -- phases ----------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def run(
     ).initialize()
     data = Data(make_samples(), streams=streams)
     if held_out:
-        data = data.split(ValidSplit(0.2))
+        data = data.split(ValidSplit(0.2, random_state=0))
     with net.interrupt_:
         assert train(net, data) is False
     return net, watch
@@ -306,6 +306,24 @@ def test_validation_sees_averaged_weights_and_training_its_own():
     assert torch.equal(net.module_.first.weight, seen["averaged"])
     free, _ = run(lambda m: [Phase(m.losses)], lr=0.1, held_out=True, max_epochs=3)
     assert not torch.allclose(free.module_.first.weight, net.module_.first.weight)
+
+
+def test_training_and_validation_are_in_their_modes():
+    seen = []
+
+    def plan(module):
+        def losses(x):
+            seen.append(("training", module.training, torch.is_grad_enabled()))
+            yield from module.losses(x)
+
+        def validation(x):
+            seen.append(("validation", module.training, torch.is_grad_enabled()))
+            return module.score(x)
+
+        yield Phase(losses, validation_loss=validation)
+
+    run(plan, held_out=True, max_epochs=2)
+    assert set(seen) == {("training", True, True), ("validation", False, False)}
 
 
 def test_average_begins_anew_with_each_phase():

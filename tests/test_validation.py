@@ -155,6 +155,7 @@ def test_bad_values_in_sparse_rows(make):
 # -- units -----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @each_detector
 def test_units_far_from_one_are_warned_of(Detector):
     for scale in (1e-8, 200.0):

@@ -16,3 +16,28 @@ def print_means(title, figures):
         values = np.asarray(values, dtype=float)
         std = values.std(ddof=1) if len(values) > 1 else np.nan
         print(f"  {name:<34} {values.mean():.4f} ± {std:.4f}  min {values.min():.4f}")
+
+
+def print_table(title, header, rows):
+    """Print a simple table of reStructuredText.
+
+    Parameters
+    ----------
+    title : str
+        Printed above.
+    header : sequence of str
+        Names of the columns.
+    rows : sequence of sequences of str
+        The cells.
+    """
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    rule = "  ".join("=" * width for width in widths)
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in (header, *rows)
+    ]
+    print(f"\n{title}\n")
+    print(
+        *(line.rstrip() for line in (rule, lines[0], rule, *lines[1:], rule)), sep="\n"
+    )

@@ -14,17 +14,22 @@ from ._images import (
     one_class_split,
 )
 from ._kddcup99 import load_kddcup99, split_kddcup99
+from ._mvtec import load_mvtec_ad
 from ._tables import load_adbench, load_breast_cancer
+from ._videos import load_avenue, load_shanghaitech
 
 __all__ = [
     "find_data",
     "load_adbench",
+    "load_avenue",
     "load_breast_cancer",
     "load_cifar10",
     "load_digits",
     "load_kddcup99",
     "load_mnist",
+    "load_mvtec_ad",
     "load_ped2",
+    "load_shanghaitech",
     "one_class_split",
     "split_kddcup99",
 ]

@@ -98,9 +98,8 @@ class ALAD(GANDetector):
     A bidirectional GAN as in `EGBAD`, with two more discriminators: one compares a
     sample with its reconstruction, the other a code with the code of what is generated
     from it. They make encoder and generator inverse to each other. The score is the
-    reconstruction error, or as in the paper the distance between the features that the
-    discriminator of samples has for a pair of equal samples and for the sample with its
-    reconstruction.
+    distance between the features that the discriminator of samples has for a pair of
+    equal samples, and for the sample with its reconstruction.
 
     Parameters
     ----------
@@ -108,7 +107,7 @@ class ALAD(GANDetector):
     spectral_norm : bool, default=False
         Whether the weights of the discriminators are divided by their largest singular
         value [2]_.
-    score_method : {"features", "l1", "l2"}, default="l1"
+    score_method : {"features", "l1", "l2"}, default="features"
         How a sample is compared with its reconstruction: by the features of the
         discriminator of samples, or by the L1 or the L2 norm of the error.
     cycle_weight : float, default=10.0
@@ -147,7 +146,7 @@ class ALAD(GANDetector):
     """
 
     spectral_norm: bool = False
-    score_method: Literal["features", "l1", "l2"] = "l1"
+    score_method: Literal["features", "l1", "l2"] = "features"
     cycle_weight: NonNegativeFloat = 10.0
 
     module_class = ALADModule

@@ -22,7 +22,7 @@ class AnoGANModule(GANModule):
 
     networks = ("discriminator", "generator")
     max_threshold_samples = 1000
-    initial_codes: Tensor
+    draws: Tensor
 
     def __init__(
         self, input_shape, hidden_sizes, latent_size, activation, **parameters
@@ -35,7 +35,7 @@ class AnoGANModule(GANModule):
         is_row = len(input_shape) == 1
         self.max_batch_size = _ROWS_PER_SEARCH if is_row else _IMAGES_PER_SEARCH
         # The same for every sample and every call: scores are deterministic.
-        self.register_buffer("initial_codes", torch.randn(self.n_restarts, latent_size))
+        self.register_buffer("draws", torch.randn(self.n_draws, latent_size))
 
     def losses(self, x: Tensor) -> Iterator[Tensor]:
         """Yield the losses of the discriminator and of the generator (equation 1)."""
@@ -52,15 +52,24 @@ class AnoGANModule(GANModule):
         discrimination = (features(x) - features(generated)).abs().sum(1)
         return (1 - self.lambda_) * residual + self.lambda_ * discrimination
 
+    def nearest_draws(self, x: Tensor) -> Tensor:
+        """Return where searches start: for each sample the nearest of the draws."""
+        generated = self.generator(self.draws)
+        features = self.discriminator.features
+        residual = torch.cdist(x.flatten(1), generated.flatten(1), p=1)
+        discrimination = torch.cdist(features(x), features(generated), p=1)
+        loss = (1 - self.lambda_) * residual + self.lambda_ * discrimination
+        nearest = loss.topk(self.n_restarts, largest=False).indices
+        return self.draws[nearest.t()]
+
     def encode(self, x: Tensor) -> Tensor:
-        """Search for the code of each sample; the best of all initial codes counts."""
-        n_samples, n_starts = x.shape[0], len(self.initial_codes)
+        """Search for the code of each sample; the best end of all starts counts."""
+        starts = self.nearest_draws(x)
+        n_starts, n_samples, _ = starts.shape
         x = x.repeat(n_starts, *(1 for _ in x.shape[1:]))
-        code = self.search(x, self.initial_codes.repeat_interleave(n_samples, 0))
+        code = self.search(x, starts.flatten(0, 1))
         best = self.search_loss(x, code).view(n_starts, n_samples).argmin(0)
-        return code.view(n_starts, n_samples, -1)[
-            best, torch.arange(n_samples, device=x.device)
-        ]
+        return code.view(starts.shape)[best, torch.arange(n_samples, device=x.device)]
 
     def search(self, x: Tensor, code: Tensor) -> Tensor:
         """Minimize the search loss by Adam, whose state is that of each number."""
@@ -116,8 +125,12 @@ class AnoGAN(GANDetector):
     search_learning_rate : float, default=0.05
         Step size of the search; it falls to zero along a cosine. Codes are standard
         normal.
+    n_draws : int, default=500
+        Number of random codes that are drawn once, in `fit`. The search for a sample
+        starts at those from which the samples nearest to it are generated. 1, as in the
+        paper, starts all searches at one random code.
     n_restarts : int, default=1
-        From how many initial codes the search starts; the best end counts.
+        From how many of the draws the search starts; the best end counts.
     max_code_norm : float or None, default=1.0
         How far from the origin a code may go, in units of the square root of the code's
         length, which is about the norm of the random codes of training. None, as in the
@@ -129,7 +142,7 @@ class AnoGAN(GANDetector):
 
     Notes
     -----
-    Every call searches anew, from the same initial codes. The threshold is set on 1000
+    Every call searches anew, from the same draws. The threshold is set on 1000
     training samples at most. `FAnoGAN` needs no search.
 
     References
@@ -152,7 +165,16 @@ class AnoGAN(GANDetector):
     lambda_: UnitFloat = 0.1
     n_search_steps: PositiveInt = 500
     search_learning_rate: PositiveFloat = 0.05
+    n_draws: PositiveInt = 500
     n_restarts: PositiveInt = 1
     max_code_norm: PositiveFloat | None = 1.0
 
     module_class = AnoGANModule
+
+    def _module_arguments(self, input_shape):
+        if self.n_restarts > self.n_draws:
+            raise ValueError(
+                f"n_restarts={self.n_restarts} searches can't start from different "
+                f"codes, as n_draws={self.n_draws}: raise n_draws."
+            )
+        return super()._module_arguments(input_shape)

@@ -5,8 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from skanomaly.base import NonNegativeFloat, parameters
-from skanomaly.nn import make_decoder, make_encoder
+from skanomaly.base import NonNegativeFloat, parameters, warn_unconverged
+from skanomaly.nn import Phase, make_decoder, make_encoder
 from skanomaly.nn.discriminator import Discriminator, adversarial_loss, r1_penalty
 from skanomaly.nn.losses import squared_error
 
@@ -43,7 +43,19 @@ class GANomalyModule(GANModule):
         self.generator = EncoderDecoderEncoder(
             input_shape, hidden_sizes, latent_size, activation
         )
+        if self.output_activation == "tanh":
+            self.generator.decoder.append(nn.Tanh())
         self.discriminator = Discriminator(input_shape, hidden_sizes)
+
+    def phases(self, data) -> Iterator[Phase]:
+        """Train all networks, after a look at whether samples can be reconstructed."""
+        if self.output_activation == "tanh" and data.any(lambda x: x.abs() > 1).any():
+            warn_unconverged(
+                "With output_activation='tanh' reconstructions are between -1 and 1, "
+                "but there are training samples beyond. Scale them to [-1, 1], or take "
+                "output_activation='linear'."
+            )
+        yield from super().phases(data)
 
     def losses(self, x: Tensor) -> Iterator[Tensor]:
         """Yield the generator's loss (equations 1 to 4) and the discriminator's."""
@@ -106,6 +118,9 @@ class GANomaly(GANDetector):
     norm : {"l1", "l2"}, default="l1"
         How the two codes are compared in the score: as in the paper, or as in its
         authors' code, whose square gives the same ranks as the norm here.
+    output_activation : {"linear", "tanh"}, default="linear"
+        The decoder's last activation function; ``"tanh"``, as in the authors' code, is
+        for images scaled to [-1, 1].
 
     Attributes
     ----------
@@ -139,6 +154,7 @@ class GANomaly(GANDetector):
     contextual_weight: NonNegativeFloat = 50.0
     encoder_weight: NonNegativeFloat = 1.0
     norm: Literal["l1", "l2"] = "l1"
+    output_activation: Literal["linear", "tanh"] = "linear"
 
     module_class = GANomalyModule
 

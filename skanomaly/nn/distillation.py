@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,25 @@ from .samples import TrainingSamples
 _CONSTANT = 1e-6
 
 
+class MappedSamples:
+    """Training samples as a function returns them."""
+
+    def __init__(self, data: TrainingSamples, fn: Callable[[Tensor], Tensor]):
+        self.data, self.fn = data, fn
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def mean(self, fn: Callable[[Tensor], Tensor]) -> Tensor:
+        """Average what another function returns for what this one returns."""
+        return self.data.mean(lambda x: fn(self.fn(x)))
+
+
 class Branch(nn.Module):
-    """A teacher and its students, on rows or on the patches of one size."""
+    """A teacher and its students, on rows or on the patches of one size.
+
+    What is called x here is what `embedding` takes: samples, or features of them.
+    """
 
     mean: Tensor
     std: Tensor
@@ -89,7 +107,7 @@ class Branch(nn.Module):
         return sum_per_sample(squared_error(rows, self.decoder(self.teacher(rows))))
 
     @torch.no_grad()
-    def standardize_teacher(self, data: TrainingSamples) -> None:
+    def standardize_teacher(self, data: MappedSamples) -> None:
         """Measure the teacher's outputs on training samples."""
         self.mean.copy_(data.mean(lambda x: self.centered_outputs(x).mean(1)))
         variance = data.mean(lambda x: self.centered_outputs(x).square().mean(1))
@@ -108,7 +126,7 @@ class Branch(nn.Module):
         self.output_mask.copy_(~is_constant)
 
     @torch.no_grad()
-    def measure_errors(self, held_out: TrainingSamples) -> None:
+    def measure_errors(self, held_out: MappedSamples) -> None:
         """Measure error and variance on samples that are not trained on."""
 
         def moments(x):

@@ -3,14 +3,19 @@
 import itertools
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .linear import exact_linear
 from .samples import TrainingSamples
 
 # A patch of less contrast than this fraction of the mean is not stretched further.
 _LEAST_CONTRAST = 0.1
+# A feature that varies less over the training samples is constant but for rounding.
+_LEAST_DEVIATION = 1e-6
 
 
 class Patches(nn.Module):
@@ -226,3 +231,108 @@ class PatchEmbedding(nn.Module):
         """
         mean = data.mean(lambda x: self.patches(x).std(dim=2, correction=0).mean(1))
         self.contrast.fill_(float(mean) or 1.0)
+
+
+class FeatureEmbedding(nn.Module):
+    """Features of a pretrained network, averaged over each patch, of length one.
+
+    What students see and what they are to predict is of different layers.
+
+    Parameters
+    ----------
+    sample_shape : sequence of int
+        Of images, as for `Patches`.
+    size, stride : int
+        As for `Patches`.
+    features : ImageFeatures
+        Knows the shape of the feature maps, and the layer that follows.
+    """
+
+    mean: Tensor
+    std: Tensor
+    weights: Tensor
+
+    def __init__(
+        self, sample_shape: Sequence[int], size: int, stride: int, features: Any
+    ):
+        super().__init__()
+        self.patches = Patches(sample_shape, size, stride)
+        self.size, *cells = features.map_shape
+        self.raw_shape = (features.n_outputs,)
+        self._head = features.head  # its network is not this module's child
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("std", torch.ones(self.size))
+        # What a patch has of each cell of a map that is resized to the image.
+        each_cell = torch.eye(prod(cells)).unflatten(1, (1, *cells))
+        pixels = F.interpolate(
+            each_cell, tuple(sample_shape[1:]), mode="bilinear", align_corners=False
+        )
+        weights = Patches(pixels.shape[1:], size, stride)(pixels).mean(dim=2).T
+        self.register_buffer("weights", weights.contiguous(), persistent=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return what students see.
+
+        Parameters
+        ----------
+        maps : Tensor of shape (n_samples, size, n_rows, n_columns)
+            Feature maps.
+
+        Returns
+        -------
+        rows : Tensor of shape (n_samples * n_patches, size)
+            All patches of the first sample, then of the second, and so on.
+        """
+        return (self._average(maps) - self.mean) / self.std
+
+    def raw(self, maps: Tensor) -> Tensor:
+        """Return what the teacher says.
+
+        Parameters
+        ----------
+        maps : Tensor of shape (n_samples, size, n_rows, n_columns)
+            Feature maps.
+
+        Returns
+        -------
+        rows : Tensor of shape (n_samples * n_patches, n_outputs)
+            In the order of `forward`.
+        """
+        return self._average(self._head(maps))
+
+    def _average(self, maps: Tensor) -> Tensor:
+        """Average maps over patches."""
+        rows = exact_linear(maps.flatten(2), self.weights).mT.flatten(0, 1)
+        return F.normalize(rows, dim=1)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Give each pixel the mean value of the patches that hold it.
+
+        Parameters
+        ----------
+        values : Tensor of shape (n_samples, n_patches)
+            One value a patch.
+
+        Returns
+        -------
+        pixels : Tensor of shape (n_samples, ...)
+            At the resolution of the image.
+        """
+        return self.patches.spread(values)
+
+    def measure(self, data: TrainingSamples) -> None:
+        """Measure what students see on training samples.
+
+        Parameters
+        ----------
+        data : TrainingSamples
+            Feature maps of the training samples.
+        """
+
+        def moment(power):
+            rows = data.mean(lambda maps: self(maps).pow(power).view(len(maps), -1))
+            return rows.view(-1, self.size).mean(dim=0)
+
+        self.mean.copy_(moment(1))
+        std = moment(2).sqrt()
+        self.std.copy_(torch.where(std > _LEAST_DEVIATION, std, 1.0))

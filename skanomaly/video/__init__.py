@@ -1,0 +1,15 @@
+"""Video: clips, windows of motion, and scores of frames."""
+
+from ._clips import make_clips, make_moving_clips
+from ._frame_scores import frame_scores
+from ._motion import MotionWindows
+from ._pooling import FramePooling, window_maps
+
+__all__ = [
+    "FramePooling",
+    "MotionWindows",
+    "frame_scores",
+    "make_clips",
+    "make_moving_clips",
+    "window_maps",
+]
