@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._background import estimate_background, some_frames, to_gray
@@ -116,6 +117,9 @@ class MotionWindows(BaseEstimator):
         "upscale": _POSITIVE,
         "perspective": ["boolean"],
     }
+    # Its arguments are no metadata for scikit-learn to route.
+    __metadata_request__fit = {"frames": UNUSED, "video": UNUSED}
+    __metadata_request__transform = {"frames": UNUSED, "video": UNUSED}
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from ._frames import check_video, video_slices
@@ -82,6 +83,8 @@ class FramePooling(BaseEstimator):
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
     }
+    # Its arguments are no metadata for scikit-learn to route.
+    __metadata_request__fit = {"scores": UNUSED, "places": UNUSED, "video": UNUSED}
 
     def __init__(
         self,
