@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# A browser must not break a line within a figure.
+_PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+
 
 def note(*columns):
     """Print progress at once."""
@@ -30,6 +33,7 @@ def print_table(title, header, rows):
     rows : sequence of sequences of str
         The cells.
     """
+    rows = [[cell.replace(" ± ", _PLUS_MINUS) for cell in row] for row in rows]
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     rule = "  ".join("=" * width for width in widths)

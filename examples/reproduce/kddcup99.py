@@ -131,7 +131,7 @@ def evaluate(name, prepared, seed):
 
 
 def report(results, names):
-    """Print mean and standard deviation over the seeds."""
+    """Print means over the seeds, and the standard deviation of F1."""
     rows = []
     found = {(each["name"], each["term"]): [] for each in results}
     for each in results:
@@ -140,18 +140,16 @@ def report(results, names):
         if name not in names:
             continue
         figures = found[name, term]
-        f1, auc = (np.array([each[key] for each in figures]) for key in ("F1", "AUC"))
-        std = [
-            values.std(ddof=1) if len(values) > 1 else np.nan for values in (f1, auc)
-        ]
+        f1 = np.array([each["F1"] for each in figures])
+        std = f1.std(ddof=1) if len(f1) > 1 else np.nan
         active = np.mean([each.get("active", np.nan) for each in figures])
         rows.append(
             [
                 name + term,
                 str(len(figures)),
-                f"{f1.mean():.4f} ± {std[0]:.4f}",
+                f"{f1.mean():.4f} ± {std:.4f}",
                 f"{f1.min():.4f}",
-                f"{auc.mean():.4f} ± {std[1]:.4f}",
+                f"{np.mean([each['AUC'] for each in figures]):.4f}",
                 "" if term else f"{np.mean([each['fit'] for each in figures]):.0f}",
                 "" if term or np.isnan(active) else f"{active:.0f}",
             ]
