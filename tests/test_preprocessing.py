@@ -439,7 +439,7 @@ def test_inverse():
         apart = pd.to_datetime(back["date"]) - frame["date"]
         assert apart.abs().max() < pd.Timedelta("2s")
         assert back["boolean"].tolist() == frame["boolean"].astype(str).tolist()
-        assert (table[:, -1] == None).all()  # noqa: E711 # elementwise
+        assert all(value is None for value in table[:, -1])
 
 
 @pytest.mark.filterwarnings("ignore:Columns are left out")

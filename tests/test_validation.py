@@ -343,16 +343,19 @@ def test_matrices_that_are_not_finite_are_a_divergence():
 # -- warnings land on the line that called ---------------------------------------------
 
 
+class BoundlessModule(SingularModule):
+    def losses(self, x):
+        yield self.score(x).square().mean()
+
+    def phases(self, data):
+        yield Phase(self.losses)
+        from skanomaly.base import warn_user
+
+        warn_user("It has not converged.", ConvergenceWarning)
+
+
 class Boundless(Singular):
-    class module_class(SingularModule):  # noqa: N801 # a parameter's name
-        def losses(self, x):
-            yield self.score(x).square().mean()
-
-        def phases(self, data):
-            yield Phase(self.losses)
-            from skanomaly.base import warn_user
-
-            warn_user("It has not converged.", ConvergenceWarning)
+    module_class = BoundlessModule
 
 
 def _warned_at(record, message):

@@ -1,7 +1,7 @@
 """Checks that all functions on videos share."""
 
 import numpy as np
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_array, check_consistent_length
 
 _N_FRAMES_CHECKED_AT_ONCE = 256
 _ADVICE = (
@@ -63,3 +63,24 @@ def check_frames_shape(frames, wanted):
             f"The frames have the shape {frames.shape[1:]}, those seen in fit had "
             f"{wanted}: channels, height, width. {_ADVICE}"
         )
+
+
+def check_windows(scores, places):
+    """Return scores in float64 and places as whole numbers, of one length."""
+    places = np.asarray(places)
+    if places.ndim != 2 or places.shape[1] != 3 or places.dtype.kind not in "iu":
+        raise ValueError(
+            "places must be whole numbers of shape (n_windows, 3): frame, row and "
+            f"column, got {places.dtype} of shape {places.shape}."
+        )
+    scores = check_array(
+        scores,
+        ensure_2d=False,
+        dtype=np.float64,
+        ensure_min_samples=0,
+        input_name="scores",
+    )
+    if scores.ndim != 1:
+        raise ValueError(f"scores must have one axis, got shape {scores.shape}.")
+    check_consistent_length(scores, places)
+    return scores, places.astype(np.int64)

@@ -1,16 +1,15 @@
-"""From scores of windows to scores of frames, and to maps."""
+"""From scores of windows to scores of frames."""
 
 from numbers import Integral, Real
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from ._frames import check_video, video_slices
+from ._frames import check_video, check_windows, video_slices
 
 # Frames whose windows are laid out on a grid at a time.
 _N_FRAMES_AT_ONCE = 256
@@ -128,7 +127,7 @@ class FramePooling(BaseEstimator):
         """
         if self.neighbors % 2 == 0:
             raise ValueError(f"neighbors must be odd, got {self.neighbors}.")
-        scores, places = _check_windows(scores, places)
+        scores, places = check_windows(scores, places)
         video = check_video(video, np.shape(video)[0])
         if len(scores) == 0:
             raise ValueError(
@@ -164,7 +163,7 @@ class FramePooling(BaseEstimator):
             don't depend on other videos.
         """
         check_is_fitted(self)
-        scores, places = _check_windows(scores, places)
+        scores, places = check_windows(scores, places)
         video = check_video(video, np.shape(video)[0])
         return self._finish(self._pool(scores, places, video), video)
 
@@ -234,93 +233,3 @@ def _mean_of_lowest(grid, k):
     counts = is_finite.sum(axis=1)
     sums = np.where(is_finite, lowest, 0).sum(axis=1)
     return np.divide(sums, counts, out=np.full(len(grid), np.nan), where=counts > 0)
-
-
-@validate_params(
-    {
-        "scores": ["array-like"],
-        "places": ["array-like"],
-        "shape": ["array-like"],
-        "window": ["array-like"],
-        "fill": [Interval(Real, None, None, closed="neither"), None],
-    },
-    prefer_skip_nested_validation=True,
-)
-def window_maps(scores, places, shape, window, *, fill=None):
-    """Compute maps of frames from scores of windows.
-
-    A pixel has the mean over all windows that contain it.
-
-    Parameters
-    ----------
-    scores : array-like of shape (n_windows,)
-        A detector's scores; the lower, the more abnormal.
-    places : array-like of shape (n_windows, 3)
-        Frame, row and column of each window.
-    shape : tuple of three int
-        Number of frames, height and width of a frame.
-    window : tuple of two int
-        Height and width of a window.
-    fill : float or None, default=None
-        The score of pixels in no window. None takes the highest of `scores`.
-
-    Returns
-    -------
-    maps : ndarray of shape (n_frames, height, width)
-        The higher, the more abnormal; float32.
-
-    Raises
-    ------
-    ValueError
-        If a window is not inside a frame of this shape.
-
-    See Also
-    --------
-    skanomaly.metrics.per_region_overlap : A metric of maps.
-
-    Examples
-    --------
-    >>> from skanomaly.video import window_maps
-    >>> places = [[0, 0, 0], [0, 0, 1]]
-    >>> window_maps([-1.0, -3.0], places, shape=(1, 2, 4), window=(1, 2), fill=0.0)
-    array([[[ 1.,  2.,  3., -0.],
-            [-0., -0., -0., -0.]]], dtype=float32)
-    """
-    scores, places = _check_windows(scores, places)
-    shape, window = tuple(shape), tuple(window)
-    ends = places + np.array([1, *window])
-    if len(places) and ((places < 0).any() or (ends > shape).any()):
-        raise ValueError(
-            f"A window of {window[0]} x {window[1]} pixels at one of these places is "
-            f"not inside the shape {shape}: frames, height, width."
-        )
-    sums, counts = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    frame, row, column = places.T
-    for i in range(window[0]):
-        for j in range(window[1]):
-            np.add.at(sums, (frame, row + i, column + j), -scores)
-            np.add.at(counts, (frame, row + i, column + j), 1)
-    if fill is None:
-        fill = scores.max(initial=0.0) if len(scores) == 0 else scores.max()
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.float32(-fill))
-
-
-def _check_windows(scores, places):
-    """Return scores in float64 and places as whole numbers, of one length."""
-    places = np.asarray(places)
-    if places.ndim != 2 or places.shape[1] != 3 or places.dtype.kind not in "iu":
-        raise ValueError(
-            "places must be whole numbers of shape (n_windows, 3): frame, row and "
-            f"column, got {places.dtype} of shape {places.shape}."
-        )
-    scores = check_array(
-        scores,
-        ensure_2d=False,
-        dtype=np.float64,
-        ensure_min_samples=0,
-        input_name="scores",
-    )
-    if scores.ndim != 1:
-        raise ValueError(f"scores must have one axis, got shape {scores.shape}.")
-    check_consistent_length(scores, places)
-    return scores, places.astype(np.int64)
