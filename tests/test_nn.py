@@ -18,6 +18,7 @@ from skanomaly.nn.discriminator import (
     gradient_penalty,
     r1_penalty,
 )
+from skanomaly.nn.embedding import PatchEmbedding
 from skanomaly.nn.ensemble import StackedLinear, make_stacked_encoder
 from skanomaly.nn.linear import Linear
 from skanomaly.nn.losses import (
@@ -28,7 +29,7 @@ from skanomaly.nn.losses import (
     squared_error,
     sum_per_sample,
 )
-from skanomaly.nn.patches import PatchEmbedding, Patches
+from skanomaly.nn.patches import Patches
 
 SHAPES = [
     (1,),

@@ -15,7 +15,7 @@ from skanomaly import StudentTeacher
 from skanomaly.detectors.student_teacher import StudentTeacherModule
 from skanomaly.nn import efficientnet
 from skanomaly.nn.efficientnet import ImageFeatures
-from skanomaly.nn.patches import FeatureEmbedding
+from skanomaly.nn.embedding import FeatureEmbedding
 from skanomaly.training.data import Data
 
 SETTINGS = {**QUICK, "random_state": 0}

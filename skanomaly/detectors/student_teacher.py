@@ -21,7 +21,7 @@ from skanomaly.nn import DetectorModule, Phase
 from skanomaly.nn.attribution import integrated_gradients
 from skanomaly.nn.distillation import Branch, MappedSamples
 from skanomaly.nn.efficientnet import ImageFeatures, SamplesThemselves
-from skanomaly.nn.patches import FeatureEmbedding, PatchEmbedding, RowEmbedding
+from skanomaly.nn.embedding import FeatureEmbedding, PatchEmbedding, RowEmbedding
 
 
 class StudentTeacherModule(DetectorModule):
