@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from skanomaly.base import PositiveFloat, PositiveInt, UnitFloat, parameters
+from skanomaly.base import (
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    UnitFloat,
+    parameters,
+)
 from skanomaly.nn import make_decoder
 from skanomaly.nn.discriminator import Discriminator, adversarial_loss
 from skanomaly.nn.losses import sum_per_sample
@@ -162,6 +168,8 @@ class AnoGAN(GANDetector):
     (3, 1, 8, 8)
     """
 
+    # With a weight of 1 some of the rows of a table are not generated.
+    penalty_weight: NonNegativeFloat = 10.0
     lambda_: UnitFloat = 0.1
     n_search_steps: PositiveInt = 500
     search_learning_rate: PositiveFloat = 0.05
