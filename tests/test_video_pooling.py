@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
 from skanomaly.video import FramePooling, window_maps
 
-PLAIN = {"neighbors": 1, "log": False, "smoothing": 0}
+PLAIN = {"neighbors": 1, "smoothing": 0}
 # Windows of four frames, two pixels apart; the last frame has none.
 PLACES = np.array([[0, 0, 0], [0, 2, 0], [1, 0, 4], [2, 0, 0], [2, 4, 4]])
 SCORES = np.array([-1.0, -3.0, -2.0, -5.0, -1.0])
@@ -14,21 +15,23 @@ VIDEO = np.zeros(4, dtype=int)
 
 
 def pooled(scores, places, video, **params):
-    """Return scores in their own units: center and scale are undone."""
+    """Return scores in their own units: the logistic function is undone."""
     pooling = FramePooling(**PLAIN | params).fit(SCORES, PLACES, VIDEO)
-    return pooling.score_frames(scores, places, video) + pooling.center_
+    found = pooling.score_frames(scores, places, video)
+    return pooling.center_ + pooling.scale_ * logit(found)
 
 
 def test_a_frame_has_its_lowest_window():
     found = pooled(SCORES, PLACES, VIDEO)
     highest = -2  # of a frame in fit
-    assert found.tolist() == [-3, -2, -5, highest]
+    np.testing.assert_allclose(found, [-3, -2, -5, highest])
     order = [4, 1, 3, 0, 2]
     np.testing.assert_array_equal(pooled(SCORES[order], PLACES[order], VIDEO), found)
 
 
 def test_top_k_is_a_mean_of_the_lowest():
-    assert pooled(SCORES, PLACES, VIDEO, top_k=2)[:3].tolist() == [-2, -2, -3]
+    found = pooled(SCORES, PLACES, VIDEO, top_k=2)
+    np.testing.assert_allclose(found[:3], [-2, -2, -3])
 
 
 def test_neighbors_are_averaged_where_there_are_any():
@@ -43,16 +46,33 @@ def test_a_window_counts_for_the_frames_of_its_clip():
     video = np.array([0, 0, 0, 0, 1, 1])
     places = [[1, 0, 0], [2, 0, 0], [4, 0, 0]]
     found = pooled([-7.0, -4.0, -9.0], places, video, length=2)
-    assert found[1:].tolist() == [-7, -7, -4, -9, -9]
+    np.testing.assert_allclose(found[1:], [-7, -7, -4, -9, -9])
 
 
 def test_the_scale_is_that_of_the_training_frames():
-    pooling = FramePooling(**PLAIN | {"log": True}).fit(SCORES, PLACES, VIDEO)
-    assert pooling.center_ == -3
-    assert pooling.scale_ == 1.5
-    assert pooling.highest_ == -2
-    found = pooling.score_frames([-3.0, -30.0], [[0, 0, 0], [1, 0, 0]], [0, 0])
-    np.testing.assert_allclose(found, [0, np.arcsinh(-18)])
+    places = [[t, 0, 0] for t in range(101)]
+    scores = np.linspace(-10.0, 0.0, 101)
+    for contamination in (0.05, 0.3):  # which sets the threshold only
+        pooling = FramePooling(**PLAIN | {"contamination": contamination})
+        pooling.fit(scores, places, np.zeros(101))
+        assert pooling.highest_ == 0
+        of_frames = pooling.score_frames([-9.5, -5.0, -99.0], places[:3], [0, 0, 0])
+        # 1 / (1 + exp(-4)) at the median.
+        np.testing.assert_allclose(of_frames, [0.5, 0.98201379, 0], atol=1e-8)
+
+
+def test_one_very_abnormal_frame_counts_as_one():
+    places = [[t, 0, 0] for t in range(40)]
+    normal = np.random.default_rng(0).normal(size=40)
+    pooling = FramePooling(neighbors=1, smoothing=2.0)
+    pooling.fit(normal, places, np.zeros(40))
+
+    def lowest(score):
+        scores = np.where(np.arange(40) == 20, score, 0.0)
+        return pooling.score_frames(scores, places, np.zeros(40)).min()
+
+    assert lowest(-1e6) == pytest.approx(lowest(-10), abs=1e-3)
+    assert 0.5 < lowest(-1e6) < lowest(-1)
 
 
 def test_smoothing_stays_in_a_video():

@@ -18,9 +18,11 @@ def film(speed, n_frames=12):
 
 def test_the_usual_speed_is_one():
     pytest.importorskip("cv2")
-    windows = MotionWindows(window=(8, 8), perspective=False).fit(film(2))
+    windows = MotionWindows(window=(8, 8)).fit(film(2))
     assert windows.speed_ == pytest.approx(2, abs=0.2)
     for speed, expected in ((1, 0.5), (2, 1)):
         rows, _ = windows.transform(film(speed))
-        across = np.median(rows.reshape(-1, 3)[:, 1])
+        _, across, down, squared_speed = np.median(rows.reshape(-1, 4), axis=0)
         assert across == pytest.approx(expected, abs=0.15)
+        assert down == pytest.approx(0, abs=0.15)
+        assert squared_speed == pytest.approx(expected**2, abs=0.3 * expected**2)

@@ -31,7 +31,7 @@ def film(speed, n_frames=20, row=12, start=4, seed=0):
 
 
 def make_windows(**params):
-    return MotionWindows(**{"window": (8, 8), "perspective": False} | params)
+    return MotionWindows(**{"window": (8, 8)} | params)
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +42,19 @@ def fitted():
 def test_features_are_those_of_the_square(fitted):
     rows, places = fitted.transform(film(1))
     assert rows.dtype == np.float32
-    assert rows.shape == (len(places), 12)
+    assert rows.shape == (len(places), 16)
     exact = (places[:, 0] == 10) & (places[:, 1] == 12) & (places[:, 2] == 14)
-    cells = rows[exact].reshape(4, 3)
+    cells = rows[exact].reshape(4, 4)
     np.testing.assert_allclose(cells[:, 0], 1, atol=0.1)  # foreground
     np.testing.assert_allclose(cells[:, 1], 1, atol=0.15)  # across, in usual speeds
     np.testing.assert_allclose(cells[:, 2], 0, atol=0.15)  # down
+    np.testing.assert_allclose(cells[:, 3], 1, atol=0.3)  # squared speed
 
 
 @pytest.mark.parametrize("speed", [2, -1])
 def test_velocity_is_in_units_of_the_training_speed(fitted, speed):
     rows, _ = fitted.transform(film(speed, start=4 if speed > 0 else 40))
-    assert np.median(rows.reshape(-1, 3)[:, 1]) == pytest.approx(speed, abs=0.2)
+    assert np.median(rows.reshape(-1, 4)[:, 1]) == pytest.approx(speed, abs=0.2)
 
 
 def test_windows_lie_where_something_moves(fitted):
@@ -121,7 +122,7 @@ def test_brightness_of_all_pixels_does_not_count(fitted):
 
 def test_frames_without_motion_have_no_windows(fitted):
     rows, places = fitted.transform(np.tile(fitted.background_, (5, 1, 1, 1)))
-    assert rows.shape == (0, 12)
+    assert rows.shape == (0, 16)
     assert places.shape == (0, 3)
     with pytest.raises(ValueError, match="Nothing moves in these frames"):
         make_windows().fit(np.ones((5, 1, 32, 32)))

@@ -56,6 +56,19 @@ def video_slices(video):
     return [slice(int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
 
 
+def check_slices(video, n_frames):
+    """Return the frames of each video; each must have two for its optical flow."""
+    video = check_video(video, n_frames)
+    slices = video_slices(video)
+    for own in slices:
+        if own.stop - own.start < 2:
+            raise ValueError(
+                f"Video {video[own.start]} has one frame; motion needs two at least. "
+                "Leave it out, or say by video which frames belong together."
+            )
+    return slices
+
+
 def check_frames_shape(frames, wanted):
     """Refuse frames of another size than those seen in fit."""
     if frames.shape[1:] != wanted:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._background import estimate_background, some_frames, to_gray
 from ._boxes import box_sums
 from ._flow import OpticalFlow, import_cv2, one_thread
-from ._frames import check_frames, check_frames_shape, check_video, video_slices
+from ._frames import check_frames, check_frames_shape, check_slices
 from ._velocity import MotionMaps, median_speeds
 
 # The mean flow of a cell with less foreground is reduced: few pixels are noisy.
@@ -25,9 +25,10 @@ class MotionWindows(BaseEstimator):
     """Motion features of windows in which something moves, of a fixed camera.
 
     The foreground is what differs from the background, and its motion is measured by
-    optical flow. A window consists of cells; a cell gives three numbers: the share of
-    its pixels that are foreground, and their mean velocity across and down. A detector
-    of rows takes them; `FramePooling` turns its scores into scores of frames.
+    optical flow. A window consists of cells; a cell gives four numbers: the share of
+    its pixels that are foreground, their mean velocity across and down, and their mean
+    squared speed. A detector of rows takes them; `FramePooling` turns its scores into
+    scores of frames.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class MotionWindows(BaseEstimator):
         Height and width of a window in pixels; about those of a usual object.
     cells : tuple of two int, default=(2, 2)
         Number of cells of a window, down and across. They must divide `window`.
-    length : int, default=3
+    length : int, default=1
         Number of frames over which a cell is averaged; the frame in the middle is that
         of the window. Fewer are at the ends of a video.
     stride : int, default=2
@@ -48,7 +49,7 @@ class MotionWindows(BaseEstimator):
     upscale : int, default=3
         Frames are enlarged by this factor for the optical flow, so that it finds the
         motion of small objects. Take 1 if objects are larger than 30 pixels.
-    perspective : bool, default=True
+    perspective : bool, default=False
         Whether the unit of speed depends on the row, as a straight line that is fitted
         to the median speeds of rows: what is farther away seems to be slower. If False,
         it is the same for all rows.
@@ -101,8 +102,9 @@ class MotionWindows(BaseEstimator):
     >>> windows = MotionWindows(window=(8, 8)).fit(film(1))
     >>> rows, places = windows.transform(film(2))
     >>> rows.shape[1], places[0].tolist()  # frame, row, column
-    (12, [0, 6, 4])
-    >>> velocities = rows.reshape(-1, 2, 2, 3)[..., 1]  # in units of the training's
+    (16, [0, 6, 4])
+    >>> cells = rows.reshape(-1, 2, 2, 4)
+    >>> velocities = cells[..., 1]  # in units of the training's
     >>> bool(1.8 < np.median(velocities) < 2.2)
     True
     """
@@ -126,12 +128,12 @@ class MotionWindows(BaseEstimator):
         window=(10, 6),
         *,
         cells=(2, 2),
-        length=3,
+        length=1,
         stride=2,
         threshold=10.0,
         min_foreground=0.2,
         upscale=3,
-        perspective=True,
+        perspective=False,
     ):
         self.window = window
         self.cells = cells
@@ -170,7 +172,7 @@ class MotionWindows(BaseEstimator):
         """
         import_cv2()
         frames = check_frames(frames)
-        slices = _check_slices(video, len(frames))
+        slices = check_slices(video, len(frames))
         _check_window(self.window, self.cells, self.upscale, frames.shape[2:])
         background, noise = estimate_background(frames)
         gray = to_gray(frames[some_frames(len(frames))])
@@ -203,10 +205,10 @@ class MotionWindows(BaseEstimator):
 
         Returns
         -------
-        rows : ndarray of shape (n_windows, 3 * n_cells)
-            Foreground, velocity across and velocity down of each cell, cells from left
-            to right and from top to bottom; float32. Velocities are in units of
-            `speed_`.
+        rows : ndarray of shape (n_windows, 4 * n_cells)
+            Foreground, velocity across, velocity down and squared speed of each cell,
+            cells from left to right and from top to bottom; float32. Velocities are in
+            units of `speed_`.
         places : ndarray of shape (n_windows, 3)
             Index of the window's frame in `frames`, and row and column of its upper
             left pixel.
@@ -220,15 +222,16 @@ class MotionWindows(BaseEstimator):
         check_is_fitted(self)
         frames = check_frames(frames)
         check_frames_shape(frames, self.frame_shape_)
-        slices = _check_slices(video, len(frames))
-        n_features = 3 * self.cells[0] * self.cells[1]
+        slices = check_slices(video, len(frames))
+        n_features = 4 * self.cells[0] * self.cells[1]
         rows = [np.empty((0, n_features), dtype=np.float32)]
         places = [np.empty((0, 3), dtype=int)]
         with one_thread():
             maps = self._maps(self.background_, self.noise_, self.gray_range_)
             for own in slices:
                 for t, averages in maps.averages(frames, own, self.length):
-                    averages[1:] /= self.speed_[:, np.newaxis]
+                    averages[1:3] /= self.speed_[:, np.newaxis]
+                    averages[3] /= self.speed_[:, np.newaxis] ** 2
                     of_frame, corners = self._cut(averages)
                     rows.append(of_frame)
                     places.append(np.insert(corners, 0, t, axis=1))
@@ -284,16 +287,3 @@ def _check_pair(name, value):
         raise ValueError(
             f"{name} must be two whole numbers of at least 1, got {value!r}."
         )
-
-
-def _check_slices(video, n_frames):
-    """Return the frames of each video; each must have two for its optical flow."""
-    video = check_video(video, n_frames)
-    slices = video_slices(video)
-    for own in slices:
-        if own.stop - own.start < 2:
-            raise ValueError(
-                f"Video {video[own.start]} has one frame; motion needs two at least. "
-                "Leave it out, or say by video which frames belong together."
-            )
-    return slices

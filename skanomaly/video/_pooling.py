@@ -4,6 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter
+from scipy.special import expit
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
@@ -13,6 +14,9 @@ from ._frames import check_video, check_windows, video_slices
 
 # Frames whose windows are laid out on a grid at a time.
 _N_FRAMES_AT_ONCE = 256
+# The bounded scale of frames: this quantile is scored 1/2, the median 0.98.
+_MIDDLE = 0.05
+_STEEPNESS = 4.0
 
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 
@@ -21,26 +25,22 @@ class FramePooling(BaseEstimator):
     """Scores of frames from scores of windows, with a threshold.
 
     The score of a window is averaged with those of its neighbors; that of a frame is
-    the lowest of its windows, or the mean of the lowest; and those of a video are
-    smoothed. Give `fit` windows of normal frames that the detector was not fitted on:
-    scores of its own training samples are too high.
+    the lowest of its windows, or the mean of the lowest, on a scale from 0 to 1; and
+    those of a video are smoothed. Give `fit` windows of normal frames that the detector
+    was not fitted on: scores of its own training samples are too high.
 
     Parameters
     ----------
     top_k : int, default=1
         A frame's score is the mean over its `top_k` lowest windows.
-    neighbors : int, default=3
+    neighbors : int, default=5
         Side of the square of places over which scores are averaged first, an odd number
         in units of the distance of windows; 1 takes scores as they are. Places without
         a window don't count.
     length : int, default=1
         Number of frames that a window is counted for, from its own on. Take 1 for
         `MotionWindows`, and the length of clips for `make_moving_clips`.
-    log : bool, default=True
-        Whether scores of frames are put on a logarithmic scale on both sides of the
-        median before they are smoothed, so that one very abnormal frame doesn't make
-        all frames around it abnormal.
-    smoothing : float, default=4.0
+    smoothing : float, default=3.0
         Standard deviation in frames of the Gaussian by which the scores of a video are
         smoothed. It looks ahead by four times as many frames; 0 doesn't smooth, and can
         be used online.
@@ -52,7 +52,8 @@ class FramePooling(BaseEstimator):
     offset_ : float
         The threshold: frames with a lower score are abnormal.
     center_, scale_ : float
-        Median and interquartile range of the scores of frames before smoothing.
+        Of the logistic function of frames: a twentieth of the frames in `fit` are below
+        the center, and their median is 4 times the scale above it.
     highest_ : float
         The highest score of a frame in `fit`, which frames without windows have.
     stride_ : int
@@ -62,23 +63,29 @@ class FramePooling(BaseEstimator):
     --------
     window_maps : From scores of windows to maps.
 
+    Notes
+    -----
+    The lowest scores of frames have a long tail. The logistic function bounds them
+    before they are smoothed: otherwise one very abnormal frame would make all frames
+    around it abnormal, and few of them would decide on the range of a video.
+
     Examples
     --------
     >>> import numpy as np
     >>> from skanomaly.video import FramePooling
     >>> places = [[0, 0, 0], [1, 0, 0], [1, 4, 0], [2, 0, 0]]  # frame, row, column
-    >>> pooling = FramePooling(neighbors=1, log=False, smoothing=0)
+    >>> pooling = FramePooling(neighbors=1, smoothing=0)
     >>> pooling.fit([-1.0, -2.0, -1.0, -3.0], places, video=[0, 0, 0])
-    FramePooling(log=False, neighbors=1, smoothing=0)
-    >>> pooling.score_frames([-2.0, -9.0], [[0, 0, 0], [0, 4, 4]], video=[0, 0])
-    array([-7.,  1.])
+    FramePooling(neighbors=1, smoothing=0)
+    >>> found = pooling.score_frames([-2.0, -9.0], [[0, 0, 0], [0, 4, 4]], video=[0, 0])
+    >>> found.round(2)
+    array([0., 1.])
     """
 
     _parameter_constraints = {
         "top_k": _POSITIVE,
         "neighbors": _POSITIVE,
         "length": _POSITIVE,
-        "log": ["boolean"],
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "contamination": [Interval(Real, 0, 0.5, closed="right")],
     }
@@ -89,16 +96,14 @@ class FramePooling(BaseEstimator):
         self,
         *,
         top_k=1,
-        neighbors=3,
+        neighbors=5,
         length=1,
-        log=True,
-        smoothing=4.0,
+        smoothing=3.0,
         contamination=0.05,
     ):
         self.top_k = top_k
         self.neighbors = neighbors
         self.length = length
-        self.log = log
         self.smoothing = smoothing
         self.contamination = contamination
 
@@ -137,9 +142,10 @@ class FramePooling(BaseEstimator):
         # Rows and columns are multiples of it.
         self.stride_ = max(int(np.gcd.reduce(places[:, 1:], axis=None)), 1)
         pooled = self._pool(scores, places, video)
-        low, self.center_, high = np.nanpercentile(pooled, [25, 50, 75])
-        self.scale_ = max(high - low, np.finfo(np.float32).tiny)
         self.highest_ = np.nanmax(pooled)
+        self.center_, median = np.nanquantile(pooled, [_MIDDLE, 0.5])
+        distance = max(median - self.center_, np.finfo(np.float32).tiny)
+        self.scale_ = distance / _STEEPNESS
         found = self._finish(pooled, video)
         self.offset_ = float(np.quantile(found, self.contamination))
         return self
@@ -159,8 +165,8 @@ class FramePooling(BaseEstimator):
         Returns
         -------
         scores : ndarray of shape (n_frames,)
-            The lower, the more abnormal; below `offset_` is abnormal. Those of a video
-            don't depend on other videos.
+            From 0 to 1; the lower, the more abnormal; below `offset_` is abnormal.
+            Those of a video don't depend on other videos.
         """
         check_is_fitted(self)
         scores, places = check_windows(scores, places)
@@ -213,10 +219,9 @@ class FramePooling(BaseEstimator):
         return means.reshape(shape[0], -1)
 
     def _finish(self, pooled, video):
-        """Fill in frames without windows, scale and smooth."""
-        found = np.where(np.isnan(pooled), self.highest_, pooled) - self.center_
-        if self.log:
-            found = np.arcsinh(found / self.scale_)
+        """Fill in frames without windows, bound and smooth."""
+        filled = np.where(np.isnan(pooled), self.highest_, pooled)
+        found = expit((filled - self.center_) / self.scale_)
         if self.smoothing > 0:
             for own in video_slices(video):
                 found[own] = gaussian_filter1d(

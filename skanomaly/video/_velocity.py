@@ -13,10 +13,10 @@ _LOWEST_UNIT = 0.25
 
 
 class MotionMaps:
-    """Maps (3, height, width) of a frame: foreground, velocity across and down.
+    """Maps (4, height, width) of a frame: foreground, velocity, squared speed.
 
-    The velocity, in pixels per frame, is the optical flow from the frame before to the
-    frame after, and zero outside the foreground.
+    The velocity across and down, in pixels per frame, is the optical flow from the
+    frame before to the frame after, and zero outside the foreground.
     """
 
     def __init__(self, background, min_difference, flow):
@@ -31,7 +31,8 @@ class MotionMaps:
         change = np.abs(difference(to_gray(frames[t]), self.background))
         moves = change > self.min_difference
         velocity *= moves / np.float32(after - before)
-        return np.concatenate([moves[np.newaxis].astype(np.float32), velocity])
+        squared_speed = np.square(velocity).sum(axis=0)
+        return np.stack([moves.astype(np.float32), *velocity, squared_speed])
 
     def averages(self, frames, own, length):
         """Yield each frame of a video and its maps, averaged over `length` frames."""
@@ -52,9 +53,9 @@ def median_speeds(maps, frames, slices, perspective):
     found, at = [], []
     for t in some_frames(len(frames), _N_FRAMES_WITH_SPEEDS):
         own = next(each for each in slices if each.start <= t < each.stop)
-        moves, across, down = maps.of_frame(frames, own, t)
+        moves, _, _, squared_speed = maps.of_frame(frames, own, t)
         row, column = np.nonzero(moves)
-        found.append(np.hypot(across, down)[row, column])
+        found.append(np.sqrt(squared_speed[row, column]))
         at.append(row)
     speeds, rows = np.concatenate(found), np.concatenate(at)
     median = np.median(speeds) if len(speeds) else 0.0
