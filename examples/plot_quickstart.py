@@ -26,11 +26,10 @@ X_train.shape, X_test.shape
 # Scale, then detect
 # ------------------
 # :func:`~skanomaly.make_tabular_pipeline` puts in front of the detector what a table
-# needs. ``contamination`` sets the threshold: here 5 % of the training tumors are
-# called outliers.
+# needs.
 from skanomaly import Autoencoder, make_tabular_pipeline
 
-detector = make_tabular_pipeline(Autoencoder(contamination=0.05, random_state=0))
+detector = make_tabular_pipeline(Autoencoder(random_state=0))
 detector.fit(X_train)
 
 # %%
@@ -44,33 +43,37 @@ ax.plot(history["epoch"], history["train_loss"])
 _ = ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
 
 # %%
-# Scores and the threshold
-# ------------------------
-# As everywhere in scikit-learn, low scores are abnormal, and ``predict`` returns -1 for
-# an outlier.
-import numpy as np
+# A threshold for new tumors
+# --------------------------
+# A detector has a threshold of its own, ``contamination``. It counts training samples,
+# whose errors are smaller than those of new ones; of so few nearly all errors vanish.
+# :class:`~skanomaly.calibration.ConformalDetector` sets the threshold by samples that
+# were held out, so that 5 % of new benign tumors are called outliers: here by all of
+# them, each held out of one of five fits. See :doc:`/calibration`.
+from skanomaly.calibration import ConformalDetector
 
-scores = detector.score_samples(X_test)
-figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-abnormality = -scores
-bins = np.geomspace(abnormality.min(), abnormality.max(), 40)
-for label, name in ((1, "benign"), (-1, "malignant")):
-    ax.hist(abnormality[y_test == label], bins, alpha=0.6, label=name)
-ax.axvline(-detector[-1].offset_, color="black", linestyle="--", label="threshold")
-ax.set(xscale="log", xlabel="abnormality, -score_samples", ylabel="tumors")
-_ = ax.legend()
-
-# %%
-found = detector.predict(X_test) == -1
+conformal = ConformalDetector(
+    detector, alpha=0.05, method="cross", cv=5, random_state=0
+)
+found = conformal.fit(X_train).predict(X_test) == -1
 print(f"{found[y_test == -1].mean():.0%} of the malignant tumors are found,")
 print(f"{found[y_test == 1].mean():.0%} of the benign ones are called outliers.")
 
 # %%
-# More benign tumors are called outliers than the 5 % of the training part: the errors
-# of samples that a network was trained on are smaller than those of new ones. The fewer
-# the training samples, the larger the gap.
-# :class:`~skanomaly.calibration.ConformalDetector` sets a threshold that holds for new
-# samples.
+# Scores and the threshold
+# ------------------------
+# As everywhere in scikit-learn, low scores are abnormal, and ``predict`` returns -1 for
+# an outlier, whose score is below ``offset_``.
+import numpy as np
+
+abnormality = -conformal.score_samples(X_test)
+figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
+bins = np.geomspace(abnormality.min(), abnormality.max(), 40)
+for label, name in ((1, "benign"), (-1, "malignant")):
+    ax.hist(abnormality[y_test == label], bins, alpha=0.6, label=name)
+ax.axvline(-conformal.offset_, color="black", linestyle="--", label="threshold")
+ax.set(xscale="log", xlabel="abnormality, -score_samples", ylabel="tumors")
+_ = ax.legend()
 
 # %%
 # Beside an isolation forest

@@ -111,6 +111,15 @@ print(f"{found} of the {len(wrong)} wrong orders are among the top ten.")
 # detector that was trained on it: where orders are known to be right, train on these.
 
 # %%
+# Why they are abnormal
+# ---------------------
+# :func:`~skanomaly.inspection.explain` tells it in the columns of the table: what
+# stands there, and what would be expected from the other columns.
+from skanomaly.inspection import explain
+
+explain(detector, table.loc[top_ten.index], top=1).assign(sample=top_ten.index)
+
+# %%
 # One order at a time
 # -------------------
 # A service that gets orders one by one needs no frame. Columns that were left out need

@@ -30,6 +30,7 @@ _MODULES = (
     "calibration",
     "datasets",
     "ensemble",
+    "inspection",
     "metrics",
     "model_selection",
     "neighbors",

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -46,11 +46,10 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     with net.interrupt_:
         with closing(bar):
             training_data = Data(X, device=net.device, streams=streams)
+            if split := _find_split(detector, streams):
+                training_data = training_data.split(split)
             is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
-        n_scored = net.module_.max_threshold_samples or len(data)
-        scores = score_data(
-            net, data if n_scored >= len(data) else data.sample(n_scored)
-        )
+        offset = _find_offset(detector, net, data, training_data.held_out)
     rows = history_rows(net, len(history))
     if is_interrupted or net.interrupt_.is_requested:
         warn_unconverged(
@@ -62,7 +61,7 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
         "net_": net,
         "history_": history + rows,
         "n_iter_": sum("n_steps" not in row for row in history + rows),
-        "offset_": float(np.percentile(scores, 100.0 * detector.contamination)),
+        "offset_": offset,
         "_seed": seed,
         "_arguments": arguments,
         **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
@@ -87,18 +86,29 @@ def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
 
 
 def _train(detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool) -> bool:
-    """Hold out samples, train, and turn divergence into advice."""
-    split = _find_split(detector, data.streams)
+    """Train, and turn divergence into advice."""
     try:
-        return train(
-            net, data.split(split) if split else data, is_warm_start=is_warm_start
-        )
+        return train(net, data, is_warm_start=is_warm_start)
     except FloatingPointError as error:
         raise ValueError(
             f"Training diverged: {error}. Scale the features (for example with "
             "StandardScaler) or lower learning_rate (now "
             f"{detector.learning_rate:g})."
         ) from error
+
+
+def _find_offset(
+    detector: Any, net: DetectorNet, data: Data, held_out: Data | None
+) -> float:
+    """Return the threshold: a quantile of the scores of samples."""
+    method: Literal["linear", "weibull"] = "linear"
+    if detector.early_stopping and held_out is not None and held_out.rows is not None:
+        # New samples score like these, and worse than what was trained on. By the rank
+        # of n + 1, as a new sample is one more.
+        data, method = data.take(held_out.rows), "weibull"
+    n_scored = net.module_.max_threshold_samples or len(data)
+    scores = score_data(net, data if n_scored >= len(data) else data.sample(n_scored))
+    return float(np.percentile(scores, 100.0 * detector.contamination, method=method))
 
 
 def make_data(

@@ -69,8 +69,9 @@ _SHARED_PARAMETERS = """\
         of outliers, or somewhat more, where the training data hold outliers that the
         network would learn. Zero trains on all.
     contamination : float, default=0.1
-        The fraction of the training samples to be called outliers, in (0, 0.5]. It sets
-        `offset_` and nothing else: scores do not depend on it.
+        The fraction of the training samples to be called outliers, in (0, 0.5]; with
+        `early_stopping`, of the held-out ones. It sets `offset_` and nothing else:
+        scores do not depend on it.
     sample_shape : array-like of int or None, default=None
         Shape that flat rows are given before they enter the network: ``(channels,
         height, width)`` for images or ``(channels, time, height, width)`` for clips. It
@@ -96,7 +97,8 @@ _SHARED_PARAMETERS = """\
 _SHARED_ATTRIBUTES = """\
     offset_ : float
         The score under which a sample is called an outlier: the `contamination`
-        quantile of the training samples' scores.
+        quantile of the training samples' scores or, with `early_stopping`, of those of
+        the held-out samples, which new samples are more like.
     n_features_in_ : int
         Number of values in a sample seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

@@ -189,7 +189,7 @@ class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
             n_samples=min(_num_samples(X), _MOST_THRESHOLD_ROWS),
             random_state=random_state,
         )
-        scores = _combined_scores(estimators, scales, self.combination, sample)
+        scores = _combine(_member_values(estimators, scales, sample), self.combination)
 
         self.estimators_ = estimators
         self.named_estimators_ = Bunch(**dict(self.estimators))
@@ -218,7 +218,11 @@ class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
             scored with it if that holds for the members.
         """
         check_is_fitted(self)
-        return _combined_scores(self.estimators_, self._scales, self._combination, X)
+        return _combine(self._member_values(X), self._combination)
+
+    def _member_values(self, X):
+        """Return -log p of each member: of shape (n_members, n_samples)."""
+        return _member_values(self.estimators_, self._scales, X)
 
 
 @dataclass(frozen=True)
@@ -306,10 +310,14 @@ def _abnormality(estimator, X):
     return -scores
 
 
-def _combined_scores(estimators, scales, combination, X):
-    """Return the scores of samples: minus the members' combined -log p."""
+def _member_values(estimators, scales, X):
+    """Return -log p of each member: of shape (n_members, n_samples)."""
     pairs = zip(estimators, scales, strict=True)
-    values = np.array([scale(_abnormality(member, X)) for member, scale in pairs])
+    return np.array([scale(_abnormality(member, X)) for member, scale in pairs])
+
+
+def _combine(values, combination):
+    """Return the scores of samples: minus the members' combined -log p."""
     if combination == "max":
         return -values.max(axis=0)
     if combination == "rank":

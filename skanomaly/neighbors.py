@@ -55,6 +55,8 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
     ----------
     neighbors_ : sklearn.neighbors.NearestNeighbors
         The index of the training rows that were kept.
+    center_ : ndarray of shape (n_features,)
+        Mean of the training rows that were kept.
     offset_ : float
         Threshold of the scores, the `contamination` quantile of those of training rows.
     n_samples_fit_ : int
@@ -149,6 +151,7 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         ).fit(kept)
         self.n_samples_fit_ = kept.shape[0]
+        self.center_ = np.asarray(kept.mean(axis=0)).ravel()
         distances, _ = self._find(_draw_rows(X, _MOST_THRESHOLD_ROWS, random_state))
         self.offset_ = np.percentile(-distances, 100 * self.contamination)
         return self
@@ -186,11 +189,26 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._read(X, reset=False)
-        _, neighbors = self._find(X)
-        differences = X - self.neighbors_._fit_X[neighbors]
-        if issparse(differences):
-            differences = differences.toarray()
-        return np.square(np.asarray(differences, dtype=np.float64))
+        X_dense = X.toarray() if issparse(X) else X
+        return np.square(X_dense - self.reconstruct(X))
+
+    def reconstruct(self, X):
+        """Return the k-th nearest neighbor of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        x_rec : ndarray of shape (n_samples, n_features)
+            Training rows; dense, float64.
+        """
+        check_is_fitted(self)
+        _, neighbors = self._find(self._read(X, reset=False))
+        rows = self.neighbors_._fit_X[neighbors]
+        return (rows.toarray() if issparse(rows) else rows).astype(np.float64)
 
     def _find(self, X):
         """Return the k-th nearest other row of each row: its distance and its index."""

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, on every detector, with no expected failures."""
+"""scikit-learn's own checks, on every detector; with its defaults all of them pass."""
 
 import pickle
 
@@ -36,11 +36,20 @@ EACH_VARIANT = [
 ]
 
 
+def expected_failures(estimator):
+    """Name the checks that count outliers among samples that aren't held out."""
+    if not estimator.early_stopping:
+        return {}
+    reason = "contamination is the fraction of the held-out samples"
+    return dict.fromkeys(["check_outliers_fit_predict", "check_outliers_train"], reason)
+
+
 @ignore_convergence
 @pytest.mark.filterwarnings("ignore:X has values of about")
 @parametrize_with_checks(
     [make_detector(cls) for cls in all_detectors()]
-    + [make_detector(MemAE, early_stopping=True)]
+    + [make_detector(MemAE, early_stopping=True)],
+    expected_failed_checks=expected_failures,
 )
 def test_estimator_check(estimator, check):
     check(estimator)
@@ -69,7 +78,8 @@ def test_each_option(Detector, params, kind):
     scores = detector.score_samples(X)
     assert np.isfinite(scores).all()
     assert np.array_equal(detector.score_samples(X[::-1]), scores[::-1])
-    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
+    if not detector.early_stopping:  # whose threshold is that of held-out samples
+        assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
     maps = detector.anomaly_map(X)
     assert maps.shape == X.shape
     shipped = pickle.loads(pickle.dumps(detector))

@@ -110,7 +110,8 @@ def test_ctrl_c_in_a_hook_of_a_callback_ends_the_training(hook, early_stopping):
     assert detector.n_iter_ == 2
     assert len(detector.history_) == detector.n_iter_
     assert all(row["train_loss"] > 0 for row in detector.history_)
-    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
+    if not early_stopping:  # where the threshold is that of held-out samples
+        assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -128,7 +129,8 @@ def test_interrupted_fit_keeps_the_model_so_far(Detector, early_stopping):
     with pytest.warns(ConvergenceWarning, match=r"interrupted after 8 of 12 epochs"):
         detector.fit(X)
     assert detector.n_iter_ == 8
-    assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
+    if not early_stopping:  # where the threshold is that of held-out samples
+        assert (detector.predict(X) == -1).mean() == pytest.approx(0.1)
     assert np.isfinite(detector.score_samples(X)).all()
     assert not detector.module_.training
 

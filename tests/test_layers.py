@@ -40,9 +40,10 @@ MAY_IMPORT = {
         {"torch", "numpy", "sklearn"},
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
-    "calibration": ({"_warnings"}, {"numpy", "scipy", "sklearn"}),
+    "calibration": ({"calibration", "_threshold"}, {"numpy", "scipy", "sklearn"}),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
-    "metrics": ({"metrics", "_warnings"}, {"numpy", "scipy", "sklearn"}),
+    "_matplotlib": (set(), {"matplotlib"}),
+    "metrics": ({"metrics", "_matplotlib", "_warnings"}, {"numpy", "scipy", "sklearn"}),
     "model_selection": (
         {"metrics", "model_selection", "_warnings"},
         {"numpy", "scipy", "sklearn"},
@@ -56,7 +57,24 @@ MAY_IMPORT = {
         {"preprocessing", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
     ),
+    "inspection": (
+        {
+            "inspection",
+            "calibration",
+            "ensemble",
+            "metrics",
+            "preprocessing",
+            "_files",
+            "_matplotlib",
+        },
+        {"numpy", "scipy", "sklearn", "narwhals", "pandas", "matplotlib"},
+    ),
     "video": ({"video"}, {"numpy", "scipy", "sklearn", "cv2"}),
+    "_files": (set(), set()),
+    "__main__": (
+        {"calibration", "ensemble", "inspection", "preprocessing", "_files"},
+        {"numpy", "pandas", "joblib"},
+    ),
     "__init__": ({"detectors", "ensemble", "neighbors", "preprocessing"}, set()),
 }
 # The standard library is left out of account.

@@ -17,6 +17,7 @@ TOOLKIT = (
     "calibration",
     "datasets",
     "ensemble",
+    "inspection",
     "metrics",
     "model_selection",
     "neighbors",
@@ -92,7 +93,8 @@ CLASSES = [name for name in names_of_the_toolkit() if inspect.isclass(find(name)
 
 
 def methods_of(name):
-    for method, function in inspect.getmembers(find(name), inspect.isfunction):
+    # Class methods, such as from_estimator of a display, are routines, too.
+    for method, function in inspect.getmembers(find(name), inspect.isroutine):
         if not method.startswith("_") and function.__module__.startswith("skanomaly"):
             yield f"{name}.{method}"
 

@@ -1,0 +1,232 @@
+"""From a file of rows to the abnormal ones, on the command line.
+
+Without `--train` and `--model` a detector is fitted on the rows themselves, of which
+most are taken to be normal.
+"""
+
+import argparse
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from ._files import replacing
+
+_SUFFIXES = (".csv", ".parquet")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return the exit status.
+
+    Parameters
+    ----------
+    arguments : list of str or None, default=None
+        What stands after ``python -m skanomaly``; None takes it from there.
+
+    Returns
+    -------
+    status : int
+        0, or 2 after an error, which is printed.
+    """
+    args = _make_parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = _print_warning
+            _score(args)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        print(f"skanomaly: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _make_parser():
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m skanomaly")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="score")
+    score = commands.add_parser(
+        "score",
+        help="score the rows of a table, and tell why they are abnormal",
+        description="Print the most abnormal rows of a table with the reasons: "
+        "columns, what they hold and, in brackets, what was expected. Without --train "
+        "and --model a detector is fitted on the rows themselves, and p_value is the "
+        "fraction of them that is at least as abnormal; else it is the p-value of a "
+        "normal row.",
+    )
+    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+    score.add_argument("table", type=Path, help="CSV or Parquet file")
+    score.add_argument("--top", type=int, default=20, help="rows told (%(default)s)")
+    score.add_argument("--reasons", type=int, default=3, help="of a row (%(default)s)")
+    fitted = score.add_mutually_exclusive_group()
+    fitted.add_argument("--train", help="normal rows to fit on", **file)
+    fitted.add_argument(
+        "--model",
+        help="a fitted estimator, of --save or joblib.dump; loading runs the code that "
+        "is in it, so take only files that you trust",
+        **file,
+    )
+    score.add_argument("--drop", nargs="+", help="columns to leave out", metavar="NAME")
+    score.add_argument("--seed", type=int, default=0, help="of the fit (%(default)s)")
+    score.add_argument("--output", help="all rows with scores, CSV or Parquet", **file)
+    score.add_argument("--report", help="a page of HTML", **file)
+    score.add_argument("--save", help="the fitted estimator", **file)
+    return parser
+
+
+def _score(args):
+    """Read, fit or load, score, print and write."""
+    _check(args)
+    table = _read(args.table)
+    estimator = _find_estimator(args, table)
+    if args.save is not None:
+        _save(args.save, estimator)
+    scores = np.asarray(estimator.score_samples(table), dtype=float)
+    order = np.argsort(scores, kind="stable")
+    told = order if args.output is not None else order[: args.top]
+    results = table.assign(score=scores, p_value=_p_values(estimator, table, scores))
+    results["reasons"] = ""
+    reasons = results.columns.get_loc("reasons")
+    results.iloc[told, reasons] = _tell_reasons(estimator, table, told, args.reasons)
+    _print_table(results.iloc[order[: args.top]])
+    if args.output is not None:
+        _write(args.output, results)
+    if args.report is not None:
+        from .inspection import report
+
+        report(estimator, table, path=args.report, top=args.top)
+
+
+def _check(args):
+    """Raise before any work if a result could not be written, or is none."""
+    for name in ("top", "reasons"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}.")
+    for name in ("output", "report", "save"):
+        path = getattr(args, name)
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ValueError(f"--{name} {path}: there is no such folder.")
+    if args.output is not None and args.output.suffix not in _SUFFIXES:
+        raise ValueError(f"--output must end with .csv or .parquet, got {args.output}.")
+
+
+def _find_estimator(args: argparse.Namespace, table: Any) -> Any:
+    """Load an estimator, or fit one."""
+    if args.model is not None:
+        return _load(args.model)
+    from . import default_ensemble, make_tabular_pipeline
+    from .calibration import ConformalDetector
+
+    ensemble = default_ensemble(random_state=args.seed)
+    detector = make_tabular_pipeline(ensemble, drop=args.drop)
+    if args.train is None:
+        return detector.fit(table)
+    return ConformalDetector(detector, random_state=args.seed).fit(_read(args.train))
+
+
+def _print_table(rows):
+    """Print scores, p-values and reasons, text to the left."""
+    width = rows["reasons"].str.len().max()
+    print(
+        rows[["score", "p_value", "reasons"]].to_string(
+            formatters={
+                "score": "{:.4g}".format,
+                "p_value": "{:.4g}".format,
+                "reasons": f"{{:<{width}}}".format,
+            },
+            max_colwidth=None,
+        )
+    )
+
+
+def _p_values(estimator, table, scores):
+    """Return p-values of normal rows, or else how many of the rows are as abnormal."""
+    if hasattr(estimator, "p_values"):
+        return estimator.p_values(table)
+    return np.searchsorted(np.sort(scores), scores, side="right") / len(scores)
+
+
+def _tell_reasons(estimator, table, rows, n_reasons):
+    """Return the reasons for the scores of rows as text."""
+    from .inspection import explain
+    from .inspection._plot._reasons import tell
+
+    reasons = explain(estimator, table.iloc[rows], top=n_reasons, reference=table)
+    texts: list[list[str]] = [[] for _ in rows]
+    for each in reasons.itertuples():
+        texts[each.sample].append(tell(each.column, each.value, each.expected))
+    return ["; ".join(text).replace("\n", " ") for text in texts]
+
+
+def _read(path):
+    """Read a table."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            "python -m skanomaly needs pandas: pip install 'skanomaly[frames]'."
+        ) from error
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    if path.suffix == ".parquet":
+        with _parquet_engine(path):
+            return pd.read_parquet(path)
+    raise ValueError(f"{path} is no table: its name must end with .csv or .parquet.")
+
+
+def _write(path, table):
+    """Write a table whole or not at all."""
+    with replacing(path) as draft:
+        if path.suffix == ".csv":
+            table.to_csv(draft, index=False)
+        else:
+            with _parquet_engine(path):
+                table.to_parquet(draft, index=False)
+
+
+@contextmanager
+def _parquet_engine(path):
+    """Name the extra that reads and writes Parquet if it isn't there."""
+    try:
+        yield
+    except ImportError as error:
+        needs = f"{path} needs pyarrow: pip install 'skanomaly[arrow]'."
+        raise ImportError(needs) from error
+
+
+def _save(path, estimator):
+    """Write a fitted estimator whole or not at all."""
+    import joblib
+
+    with replacing(path) as draft:
+        joblib.dump(estimator, draft)
+
+
+def _load(path):
+    """Load a fitted estimator, or say that the file holds none."""
+    import joblib
+
+    try:
+        estimator = joblib.load(path)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} can't be loaded: {error!r}.") from error
+    if not hasattr(estimator, "score_samples"):
+        raise TypeError(
+            f"{path} must hold a fitted outlier detector with score_samples, got "
+            f"{type(estimator).__name__}."
+        )
+    return estimator
+
+
+def _print_warning(message, category, filename, lineno, file=None, line=None):
+    print(f"skanomaly: warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

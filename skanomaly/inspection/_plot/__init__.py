@@ -1,0 +1,1 @@
+"""Displays of scores, training, maps, reconstructions and reasons."""
