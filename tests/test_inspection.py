@@ -1,5 +1,7 @@
 """Reasons for scores: `inspection.explain` and what it is made of."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -26,6 +28,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+import skanomaly
 from skanomaly import (
     Autoencoder,
     DetectorEnsemble,
@@ -164,6 +167,20 @@ def test_a_training_row_is_not_explained_by_itself(orders):
     reason = explain(fitted, X.iloc[[7]], top=1).iloc[0]
     assert (reason["column"], reason["value"]) == ("age", 230.0)
     assert reason["expected"] < 80
+
+
+def test_six_lines_of_the_documentation(faulty, tmp_path, monkeypatch, capsys):
+    page = Path(skanomaly.__file__).parents[1] / "docs" / "reasons.rst"
+    if not page.exists():
+        pytest.skip("the documentation is not there")
+    block = page.read_text(encoding="utf-8").split(".. code-block:: python")[1]
+    lines = [line[3:] for line in block.splitlines() if line.startswith("   ")][:6]
+    pd.concat([make_orders(200), faulty]).to_csv(tmp_path / "orders.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(lines), {})
+    told = capsys.readouterr().out
+    assert "BTC" in told
+    assert len(told.splitlines()) > 20
 
 
 # -- shares ----------------------------------------------------------------------------
