@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA
@@ -38,7 +38,9 @@ from skanomaly import (
 )
 from skanomaly.calibration import ConformalDetector
 from skanomaly.inspection import _explain, explain
+from skanomaly.inspection._attribution import attribute
 from skanomaly.inspection._columns import invert, source_columns
+from skanomaly.inspection._samples import objects
 
 N = 600
 NUMBERS, TEXTS = ["price", "quantity", "total", "age"], ["country", "currency"]
@@ -160,13 +162,28 @@ def test_detectors_of_other_kinds(detector, orders, faulty):
 
 
 def test_a_training_row_is_not_explained_by_itself(orders):
-    """The nearest row to one without a value is the row itself."""
-    X = orders.copy()
-    X.loc[7, "age"] = 230.0
-    fitted = make_tabular_pipeline(NearestNeighborDetector()).fit(X)
-    reason = explain(fitted, X.iloc[[7]], top=1).iloc[0]
-    assert (reason["column"], reason["value"]) == ("age", 230.0)
-    assert reason["expected"] < 80
+    """The nearest row to one without a value is often the row itself."""
+    fitted = make_tabular_pipeline(NearestNeighborDetector()).fit(orders)
+    reasons = explain(fitted, orders, top=1)
+    assert reasons["sample"].tolist() == [*range(N)]
+    assert (reasons["value"].astype(str) != reasons["expected"].astype(str)).all()
+
+
+class Mirror:
+    """Expects of each of the first two features the other, and of the third itself."""
+
+    center_ = np.zeros(3)
+
+    def reconstruct(self, X):
+        return np.asarray(X)[:, [1, 0, 2]]
+
+
+def test_the_suspect_without_which_the_others_are_right_is_taken():
+    """Here it is the one of the largest error; the third feature is only far away."""
+    X = np.array([[1.0, -1.0, 5.0]])
+    found = attribute(Mirror(), X, eye_array(3, format="csr"), by_map=False)
+    assert found.amounts.tolist() == [[4, 1, 0]]
+    assert found.expected.tolist() == [[-1, 0, 5]]
 
 
 def test_six_lines_of_the_documentation(faulty, tmp_path, monkeypatch, capsys):
@@ -273,6 +290,13 @@ def test_arrays_have_positions(kind):
     assert reasons["value"].tolist() == [9.0, 9.0]
 
 
+def test_what_is_missing_is_none():
+    """In pandas a column of numbers alone has NaN in its place."""
+    assert objects(np.array([1.0, np.nan])).tolist() == [1.0, None]
+    missing = [None, np.nan, pd.NaT, pd.NA, np.datetime64("NaT")]
+    assert objects(["a", *missing]).tolist() == ["a", *[None] * len(missing)]
+
+
 # -- estimators of other kinds ---------------------------------------------------------
 
 
@@ -344,6 +368,24 @@ def test_an_ensemble_weighs_its_members(orders, faulty, combination):
     assert first_reasons(fitted, faulty) == list(FAULTS)
     shares = explain(fitted, faulty, top=None).groupby("sample")["share"].sum()
     assert np.allclose(shares, 1)
+
+
+def test_a_member_that_sees_nothing_tells_nothing():
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    members = [
+        (
+            f"column {column}",
+            make_pipeline(
+                ColumnTransformer([("only", "passthrough", [column])]),
+                NearestNeighborDetector(),
+            ),
+        )
+        for column in (0, 1)
+    ]
+    ensemble = DetectorEnsemble(members, random_state=0).fit(X)
+    reasons = explain(ensemble, np.array([[50.0, 0.0]]))
+    assert reasons["column"][0] == 0
+    assert reasons["share"][0] > 0.95
 
 
 def test_an_ensemble_of_others_has_its_values_replaced(orders, wrong):
@@ -433,6 +475,18 @@ def test_a_feature_follows_its_column_and_no_other(name):
 
 def _dense(X):
     return X.toarray() if hasattr(X, "toarray") else X
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features")
+def test_an_imputer_drops_what_is_all_missing():
+    X = table_with_gaps()
+    X[:, 0] = np.nan
+    for keeps, expected in ((False, [1, 2, 3, 0, 1]), (True, [0, 1, 2, 3, 0, 1])):
+        imputer = SimpleImputer(add_indicator=True, keep_empty_features=keeps).fit(X)
+        assert source_columns(imputer, 4).tolist() == expected
+        back = invert(imputer, imputer.transform(X))
+        assert back[:, 2].tolist() == X[:, 2].tolist()
+        assert (back[0, 0] is None) != keeps
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def explain(estimator, X, *, top=3, method="auto", reference=None):
 
         - ``sample``: position of the sample in X;
         - ``column``: name of the column, or its position if X has no names;
-        - ``value``: what the sample has there, None if it is missing;
+        - ``value``: what the sample has there; None, or NaN in a pandas column of
+          numbers, if it is missing;
         - ``expected``: what a normal sample would have; None where no step of the
           preprocessing can say;
         - ``share``: the part of the abnormality that is due to the column. The shares
