@@ -76,7 +76,7 @@ def test_batches_hold_each_row_once(kind, make):
 def test_passes(kind, make):
     X = samples()
     data = Data(make(X, kind))
-    mapped = list(data.map(lambda x: 2 * x, max_size=40))
+    mapped = list(data.map(lambda x: 2 * x, sizes=(40,)))
     assert all(len(part) <= 40 for part in mapped)
     assert np.array_equal(torch.cat(mapped).numpy(), 2 * X)
     average = data.mean()
@@ -151,30 +151,39 @@ def test_batches_are_copies(kind, make):
     data = Data(source)
     for x, _ in data.batches(200):
         x.zero_()
-    for _, x in data.padded_batches(200):
+    for _, x in data.padded_batches((200,)):
         x.zero_()
     assert np.array_equal(rows_of(Data(source)), samples())
 
 
-@pytest.mark.parametrize("shape", [(1,), (120,), (3, 32, 32), (1, 16, 64, 96)])
-def test_padded_batches_have_one_shape(shape):
-    shapes = set()
-    for n_samples in (1, 2, 40):
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [
+        ((1,), {4, 32, 256, 1024}),
+        ((3, 32, 32), {4, 32}),
+        ((1, 16, 64, 96), {1}),
+    ],
+)
+def test_padded_batches_have_few_shapes(shape, sizes):
+    found = set()
+    for n_samples in (1, 2, 4, 5, 32, 33, 40, 256, 257, 1024, 1025):
         X = np.ones((n_samples, *shape), dtype=np.float32)
         n_rows = 0
-        for n, x in Data(X).padded_batches(1024):
-            shapes.add(x.shape)
+        for n, x in Data(X).padded_batches((4, 32, 256, 1024)):
+            assert x.shape[1:] == shape
+            assert len(x) >= n
+            found.add(len(x))
             assert (x[:n] == 1).all()
             assert (x[n:] == 0).all()
             n_rows += n
         assert n_rows == n_samples
-    assert len(shapes) == 1
+    assert found == sizes
 
 
 def test_padded_batches_are_no_larger_than_asked_for():
-    sizes = {len(x) for _, x in Data(samples()).padded_batches(48)}
+    sizes = {len(x) for _, x in Data(samples()).padded_batches((48,))}
     assert sizes == {32}  # whole blocks
-    assert {len(x) for _, x in Data(samples()).padded_batches(5)} == {5}
+    assert {len(x) for _, x in Data(samples()).padded_batches((5,))} == {5}
 
 
 def test_rounds_go_through_all_samples_again_and_again():

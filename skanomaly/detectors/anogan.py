@@ -19,9 +19,6 @@ from skanomaly.nn.losses import sum_per_sample
 
 from ._gan import GANDetector, GANModule
 
-# So many samples are searched side by side; convolutions gain nothing from more.
-_ROWS_PER_SEARCH, _IMAGES_PER_SEARCH = 256, 32
-
 
 class AnoGANModule(GANModule):
     """A generator, a discriminator, and the search for a code."""
@@ -38,8 +35,8 @@ class AnoGANModule(GANModule):
             input_shape, hidden_sizes, latent_size, activation
         )
         self.discriminator = Discriminator(input_shape, hidden_sizes)
-        is_row = len(input_shape) == 1
-        self.max_batch_size = _ROWS_PER_SEARCH if is_row else _IMAGES_PER_SEARCH
+        # Searched side by side; convolutions gain nothing from more.
+        self.batch_sizes = (4, 32, 256) if len(input_shape) == 1 else (4, 32)
         # The same for every sample and every call: scores are deterministic.
         self.register_buffer("draws", torch.randn(self.n_draws, latent_size))
 

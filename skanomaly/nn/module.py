@@ -41,9 +41,9 @@ class DetectorModule(nn.Module, ABC):
         `max_epochs` is None.
     min_epochs : int
         The fewest epochs that such a training has: one for each required phase.
-    max_batch_size : int
-        How many samples are scored at once, at the most. Fewer are padded to one fixed
-        number, so it is less where a sample takes long.
+    batch_sizes : tuple of int
+        How many samples are scored at once. The largest, unless there are fewer or they
+        are wide; fewer are padded to the next size. All must round a sample alike.
     max_threshold_samples : int or None
         On how many training samples the threshold is set, where scoring is slow.
     ema_decay : float
@@ -88,7 +88,8 @@ class DetectorModule(nn.Module, ABC):
     default_steps: ClassVar[int] = 1000
     min_epochs: ClassVar[int] = 1
     max_threshold_samples: ClassVar[int | None] = None
-    max_batch_size: int = 1024
+    # Kernels of fewer than four rows add in another order than all others.
+    batch_sizes: tuple[int, ...] = (4, 32, 256, 1024)
     ema_decay: float = 0.0
     random_generator: torch.Generator | None = None
     center: Tensor

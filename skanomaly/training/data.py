@@ -170,7 +170,7 @@ class Data:
         """
         random_state = self.streams.random_state("memory")
         drawn = self.sample(n_samples, "memory")
-        values = torch.cat([fn(x[:n]) for n, x in drawn.padded_batches(1024)]).cpu()
+        values = torch.cat([fn(x[:n]) for n, x in drawn.padded_batches((1024,))]).cpu()
         if len(values) < n_values:
             return values[random_state.choice(len(values), n_values)]
         points = (values if key is None else key(values)).double().numpy()
@@ -196,54 +196,54 @@ class Data:
         """
         return Batches(self.source, self.rows, batch_size, self.device, generator)
 
-    def padded_batches(self, max_size: int) -> Iterator[tuple[int, Tensor]]:
-        """Yield all samples in batches of one fixed shape, the last one padded.
+    def padded_batches(self, sizes: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
+        """Yield all samples in batches of few fixed shapes, the last one padded.
 
-        Matrix products of different shapes differ in their last bits. With one shape, a
-        sample's score is the same to the bit whatever is scored beside it.
+        Matrix products of arbitrary shapes differ in their last bits.
 
         Parameters
         ----------
-        max_size : int
-            Samples in a batch, at the most; wide samples come in smaller ones.
+        sizes : tuple of int
+            Samples in a batch, increasing. All but the last batch have the largest,
+            or less if samples are wide; the last one the smallest that suffices.
 
         Yields
         ------
         n_rows : int
             How many rows are samples; the others are zeros.
         x : Tensor of shape (batch_size, ...)
-            Of the same shape for all data with samples of this shape.
+            The samples, float32.
         """
         sample_shape = self.source.shape[1:]
-        size = max(_VALUES_PER_PADDED_BATCH // prod(sample_shape), 1)
-        size = min(size, max_size)
+        size = min(max(_VALUES_PER_PADDED_BATCH // prod(sample_shape), 1), sizes[-1])
         if size > _BLOCK:  # rows that fill no block of a kernel are rounded differently
             size -= size % _BLOCK
         n_samples = len(self)
         for start in range(0, n_samples, size):
             stop = min(start + size, n_samples)
             rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
-            padded = torch.empty((size, *sample_shape), dtype=torch.float32)
+            fits = (n for n in sizes if stop - start <= n < size)
+            padded = torch.empty((next(fits, size), *sample_shape), dtype=torch.float32)
             padded[: stop - start] = dense(self.source[rows])
             padded[stop - start :] = 0
             yield stop - start, padded.to(self.device)
 
-    def map(self, fn: TensorMap, max_size: int = 1024) -> Iterator[Tensor]:
+    def map(self, fn: TensorMap, sizes: tuple[int, ...] = (1024,)) -> Iterator[Tensor]:
         """Yield what a function returns for each batch.
 
         Parameters
         ----------
         fn : callable
             Takes a batch and returns a tensor with a row for each sample.
-        max_size : int, default=1024
-            Samples in a batch, at the most.
+        sizes : tuple of int, default=(1024,)
+            Samples in a batch, as for `padded_batches`.
 
         Yields
         ------
         values : Tensor of shape (n_samples_of_the_batch, ...)
             In the order of the samples.
         """
-        batches: Iterable[tuple[int, Tensor]] = self.padded_batches(max_size)
+        batches: Iterable[tuple[int, Tensor]] = self.padded_batches(sizes)
         if self.progress is not None:
             batches = self.progress(batches, len(self))
         yield from passes.map_batches(fn, batches)

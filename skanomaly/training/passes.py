@@ -78,7 +78,7 @@ def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
     Parameters
     ----------
     module : DetectorModule
-        Whose batches have at most its `max_batch_size` rows.
+        Whose batches have its `batch_sizes`.
     method : str
         Name of a method that takes a batch, such as ``"score"``.
     data : Data
@@ -101,7 +101,7 @@ def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
     (50,)
     """
     with torch.no_grad():
-        values = data.map(getattr(module, method), module.max_batch_size)
+        values = data.map(getattr(module, method), module.batch_sizes)
         return collect(values, len(data))
 
 
