@@ -152,10 +152,10 @@ def _p_values(estimator, table, scores):
 
 def _tell_reasons(estimator, table, rows, n_reasons):
     """Return the reasons for the scores of rows as text."""
-    from .inspection import explain
-    from .inspection._plot._reasons import tell
+    from .inspection._explain import explain_some
+    from .inspection._text import tell
 
-    reasons = explain(estimator, table.iloc[rows], top=n_reasons, reference=table)
+    reasons = explain_some(estimator, table, rows.tolist(), n_reasons)
     texts: list[list[str]] = [[] for _ in rows]
     for each in reasons.itertuples():
         texts[each.sample].append(tell(each.column, each.value, each.expected))

@@ -1,10 +1,12 @@
 """matplotlib, which is imported when something is drawn."""
 
+from importlib import import_module
+
 
 def check_matplotlib(caller):
     """Name the extra that installs matplotlib if it isn't there."""
     try:
-        import matplotlib  # noqa: F401
+        import_module("matplotlib")
     except ImportError as error:
         raise ImportError(
             f"{caller} needs matplotlib: pip install 'skanomaly[plots]'."

@@ -13,7 +13,11 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):
-    """Skip, with the reason, what this machine has not."""
+    """Skip what this machine has not: a GPU, or the published data sets.
+
+    Both are rare on machines that run the tests, and the data can't be shipped; all
+    that these tests look at is tested on the CPU and on made data, too.
+    """
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:

@@ -20,7 +20,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skanomaly import Autoencoder
-from skanomaly.ensemble import DetectorEnsemble, _PValueScale, default_ensemble
+from skanomaly.ensemble import DetectorEnsemble, default_ensemble
+from skanomaly.ensemble._scale import PValueScale
 from skanomaly.neighbors import NearestNeighborDetector
 
 
@@ -78,7 +79,7 @@ def test_estimator_check(estimator, check):
 
 
 def test_p_values_by_hand():
-    scale = _PValueScale.fit(np.array([5.0, 1.0, 3.0, 2.0]))
+    scale = PValueScale.fit(np.array([5.0, 1.0, 3.0, 2.0]))
     # The tail is half of so few rows: 3 and 5, which are above 2 by 2 in the mean.
     start = -np.log(4 / 5)
     expected = {1.0: 0, 1.5: start / 2, 2.0: start, 3.0: start + 0.5, 6.0: start + 2}
@@ -86,7 +87,7 @@ def test_p_values_by_hand():
 
 
 def test_p_values_of_equal_rows():
-    scale = _PValueScale.fit(np.repeat([1.0, 2.0, 3.0, 9.0], [40, 40, 10, 9]))
+    scale = PValueScale.fit(np.repeat([1.0, 2.0, 3.0, 9.0], [40, 40, 10, 9]))
     assert np.exp(-scale(np.array([1.0, 2.0]))) == pytest.approx([1, 0.6])
     # The tail, a tenth at the least, is what is above 2.
     tail_mean = (10 * 1 + 9 * 7) / 19
@@ -95,7 +96,7 @@ def test_p_values_of_equal_rows():
 
 def test_the_tail_of_an_exponential_distribution_is_found():
     held_out = np.random.default_rng(0).exponential(3.0, size=20_000)
-    scale = _PValueScale.fit(held_out)
+    scale = PValueScale.fit(held_out)
     for abnormality in (1.0, 5.0, 20.0, 100.0):  # -log p is the value over its mean
         expected = abnormality / 3.0
         assert scale(np.array([abnormality])) == pytest.approx(expected, rel=0.06)
@@ -107,14 +108,14 @@ def test_the_scale_increases_strictly(n_held_out, has_ties):
     held_out = np.random.default_rng(0).normal(size=n_held_out)
     held_out = np.round(held_out) if has_ties else held_out
     abnormality = np.linspace(-20, 50, 1000)
-    values = _PValueScale.fit(held_out)(abnormality)
+    values = PValueScale.fit(held_out)(abnormality)
     assert (np.diff(values) > 0).all()
     assert np.abs(np.diff(values)).max() < 60  # no step, however steep
 
 
 def test_the_scale_of_equal_scores():
     for value in (0.0, -3.0):
-        scale = _PValueScale.fit(np.full(10, value))
+        scale = PValueScale.fit(np.full(10, value))
         values = scale(np.array([value, value + 1, value + 2]))
         assert np.isfinite(values).all()
         assert (np.diff(values) > 0).all()
@@ -254,7 +255,7 @@ def test_tags_are_those_of_all_members():
 
 
 def test_the_threshold_of_many_rows_is_that_of_some(monkeypatch):
-    monkeypatch.setattr("skanomaly.ensemble._MOST_THRESHOLD_ROWS", 50)
+    monkeypatch.setattr("skanomaly.ensemble._ensemble._MOST_THRESHOLD_ROWS", 50)
     X = make_samples(n_samples=1000)
     ensemble = DetectorEnsemble([("a", Norm())], random_state=0).fit(X)
     n_outliers = (ensemble.predict(X) == -1).sum()

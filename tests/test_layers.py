@@ -50,7 +50,7 @@ MAY_IMPORT = {
     ),
     "neighbors": ({"_threshold"}, {"numpy", "scipy", "sklearn"}),
     "ensemble": (
-        {"_threshold", "detectors", "neighbors"},
+        {"_threshold", "detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (

@@ -5,7 +5,7 @@ from numbers import Integral
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import eye_array
-from sklearn.utils import gen_batches
+from sklearn.utils import check_scalar, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
@@ -117,16 +117,39 @@ def explain(estimator, X, *, top=3, method="auto", reference=None):
        sample column   value  expected  share
     0       0   born  1884.0    1985.0    1.0
     """
+    samples = read_samples(X, getattr(estimator, "feature_names_in_", None))
+    rows = np.arange(len(samples))
+    return _explain_rows(estimator, samples, rows, top, method, reference)
+
+
+def explain_some(estimator, X, positions, top, reference=None):
+    """Return the reasons for some samples, with the others as what is normal."""
+    check_is_fitted(estimator)
+    check_scalar(top, "top", Integral, min_val=1)
+    samples = read_samples(X, getattr(estimator, "feature_names_in_", None))
+    n_samples = len(samples)
+    for each in positions:
+        is_whole = isinstance(each, int | np.integer)
+        if not (is_whole and -n_samples <= each < n_samples):
+            raise ValueError(
+                f"sample must be a position in X, which has {n_samples} samples; got "
+                f"{each!r}."
+            )
+    rows = np.arange(n_samples)[positions]
+    return _explain_rows(estimator, samples, rows, top, reference=reference)
+
+
+def _explain_rows(estimator, samples, rows, top, method="auto", reference=None):
+    """Explain some of the samples; all of them may tell what is normal."""
     check_is_fitted(estimator)
     if not hasattr(estimator, "score_samples"):
         raise TypeError(
             f"{type(estimator).__name__} has no score_samples, by which outlier "
             "detectors are explained. (LocalOutlierFactor has it with novelty=True.)"
         )
-    samples = read_samples(X, getattr(estimator, "feature_names_in_", None))
     by_map, replacement, parts = method == "anomaly_map", None, []
-    for rows in gen_batches(len(samples), _ROWS_AT_ONCE):
-        part, found = samples[rows], None
+    for batch in gen_batches(len(rows), _ROWS_AT_ONCE):
+        part, found = samples[rows[batch]], None
         if method != "replacement":
             membership = eye_array(len(samples.names), format="csr")
             found = attribute(estimator, part, membership, by_map=by_map)
@@ -139,13 +162,13 @@ def explain(estimator, X, *, top=3, method="auto", reference=None):
         if found is None:
             replacement = replacement or Replacement(estimator, samples, reference)
             found = replacement.attribute(part)
-        parts.append(_reasons(found, samples, rows.start, top))
+        parts.append(_reasons(found, samples, rows, batch.start, top))
     merged = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     return _to_frame(merged, samples.frame)
 
 
-def _reasons(found, samples, start, top):
-    """Return the columns of the frame for some of the samples."""
+def _reasons(found, samples, rows, start, top):
+    """Return the columns of the frame for the rows from one of them on."""
     shares = found.shares
     order = _largest(shares, top)
     sample = np.repeat(np.arange(len(shares)), order.shape[1])
@@ -157,7 +180,7 @@ def _reasons(found, samples, start, top):
     for each in np.unique(position):
         at = np.flatnonzero(position == each)
         column[at] = samples.names[each]
-        value[at] = samples.values(each, sample[at] + start)
+        value[at] = samples.values(each, rows[sample[at] + start])
         if found.expected is not None:
             expected[at] = objects(found.expected[sample[at], each])
     return {

@@ -42,7 +42,9 @@ class Replacement:
 
 
 def _inliers(estimator, samples):
-    """Return the samples that the estimator calls inliers."""
+    """Return the samples that the estimator calls inliers, all if it calls none so."""
+    if not hasattr(estimator, "predict"):
+        return samples[:]
     is_inlier = estimator.predict(samples[:]) == 1
     if is_inlier.sum() < _FEWEST_REFERENCES:
         raise ValueError(

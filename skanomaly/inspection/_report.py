@@ -20,12 +20,12 @@ from skanomaly._matplotlib import check_matplotlib
 
 from ._innermost import find_threshold, innermost, shape_of
 from ._plot._history import HistoryDisplay
-from ._plot._reasons import show
 from ._plot._scores import ScoreDisplay
 from ._report_anomalies import anomaly_section
 from ._report_data import data_section
 from ._report_html import TEXT_COLOR, element, figure, join, section, table
 from ._samples import read_samples
+from ._text import show
 
 _MOST_LETTERS = 300  # of a parameter
 _PACKAGES = (

@@ -3,10 +3,12 @@
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from ._explain import explain_some
 from ._innermost import innermost
 from ._plot._maps import AnomalyMapDisplay
-from ._plot._reasons import explain_some, read_reasons, show
+from ._plot._reasons import read_reasons
 from ._report_html import element, figure, join, section, table
+from ._text import show
 
 _MOST_REASONS, _SMALLEST_SHARE = 5, 0.01
 _IMAGES_PER_ROW = 5

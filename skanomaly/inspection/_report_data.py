@@ -11,8 +11,8 @@ from skanomaly.preprocessing._tables import Table
 from skanomaly.preprocessing._values import is_missing, to_dates, to_numbers, to_text
 
 from ._innermost import layers
-from ._plot._reasons import show
 from ._report_html import element, join, section, table
+from ._text import show
 
 _MOST_COLUMNS = 100
 _MOST_LETTERS = 40

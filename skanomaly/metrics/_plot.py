@@ -1,5 +1,7 @@
 """scikit-learn's curves of binary classifiers, for outlier detectors."""
 
+from typing import Any
+
 import numpy as np
 from sklearn import metrics
 from sklearn.utils import check_consistent_length, column_or_1d
@@ -113,7 +115,8 @@ class _OutlierCurveMixin:
         check_matplotlib(f"{cls.__name__}.from_predictions")
         truth, scores = is_outlier(y_true, outlier_label), column_or_1d(scores)
         check_consistent_length(truth, scores)
-        return super().from_predictions(  # type: ignore[misc]
+        display: Any = super()  # scikit-learn's, which this is mixed into
+        return display.from_predictions(
             _class_names(cls, truth),
             -scores,
             pos_label="outlier",
@@ -174,7 +177,8 @@ class _CrossValidatedCurveMixin(_OutlierCurveMixin):
                 "train": [np.setdiff1d(every_row, test) for test in tests],
                 "test": tests,
             }
-        return super().from_cv_results(  # type: ignore[misc]
+        display: Any = super()
+        return display.from_cv_results(
             results, X, labels, pos_label="outlier", **kwargs
         )
 

@@ -1,15 +1,12 @@
 """The reasons for the score of a sample."""
 
-from datetime import datetime
-from numbers import Real
-
 import narwhals.stable.v2 as nw
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skanomaly._matplotlib import check_matplotlib, find_axes
-from skanomaly.inspection._explain import explain
-from skanomaly.inspection._samples import objects, read_samples
+from skanomaly.inspection._explain import explain_some
+from skanomaly.inspection._samples import objects
+from skanomaly.inspection._text import tell
 
 _COLUMNS = ("sample", "column", "value", "expected", "share")
 
@@ -185,25 +182,6 @@ class ReasonsDisplay:
         return self
 
 
-def explain_some(estimator, X, positions, top, reference=None):
-    """Return the reasons for some samples, with the others as what is normal."""
-    check_is_fitted(estimator)
-    samples = read_samples(X, getattr(estimator, "feature_names_in_", None))
-    n_samples = len(samples)
-    for each in positions:
-        is_whole = isinstance(each, int | np.integer)
-        if not (is_whole and -n_samples <= each < n_samples):
-            raise ValueError(
-                f"sample must be a position in X, which has {n_samples} samples; got "
-                f"{each!r}."
-            )
-    if reference is None and hasattr(estimator, "predict"):
-        normal = np.flatnonzero(estimator.predict(X) == 1)
-        reference = samples[normal] if len(normal) else None
-    some = samples[np.arange(n_samples)[positions]]
-    return explain(estimator, some, top=top, reference=reference)
-
-
 def read_reasons(reasons):
     """Return the columns of the frame as arrays, None where a value is missing."""
     try:
@@ -221,20 +199,3 @@ def read_reasons(reasons):
         )
     table = {name: objects(frame[name].to_list()) for name in _COLUMNS}
     return {**table, "share": table["share"].astype(float)}
-
-
-def tell(column, value, expected):
-    """Return what is seen and what is expected in a column, in words."""
-    seen = f"{column} is missing" if value is None else f"{column} = {show(value)}"
-    return seen if expected is None else f"{seen}\n(expected {show(expected)})"
-
-
-def show(value):
-    """Return a value as a short text."""
-    if isinstance(value, datetime):
-        text = value.replace(microsecond=0).isoformat(" ")
-        return text.removesuffix(" 00:00:00")
-    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if is_number and not float(value).is_integer():
-        return f"{value:.4g}"
-    return f"{value:.15g}" if is_number else str(value)

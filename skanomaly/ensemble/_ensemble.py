@@ -1,6 +1,5 @@
 """Ensembles of outlier detectors, combined on the scale of held-out p-values."""
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,14 +11,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from ._threshold import ThresholdMixin
-from .neighbors import NearestNeighborDetector
+from skanomaly._threshold import ThresholdMixin
 
-__all__ = ["DetectorEnsemble", "default_ensemble"]
+from ._scale import PValueScale
 
-# The tail beyond the held-out scores is fitted to this fraction of them, but to no
-# fewer than this number if there are twice as many.
-_TAIL_FRACTION, _SMALLEST_TAIL = 0.1, 10
 # Enough for a quantile; more rows would cost more than they make it precise.
 _MOST_THRESHOLD_ROWS = 5_000
 
@@ -225,40 +220,6 @@ class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
         return _member_values(self.estimators_, self._scales, X)
 
 
-@dataclass(frozen=True)
-class _PValueScale:
-    """The increasing map of abnormality to -log p, by that of held-out rows."""
-
-    knots: np.ndarray
-    values: np.ndarray
-    tail_mean: float
-    n_held_out: int
-
-    @classmethod
-    def fit(cls, held_out: np.ndarray) -> "_PValueScale":
-        """Take the empirical distribution, and fit its tail."""
-        n = len(held_out)
-        knots, counts = np.unique(held_out, return_counts=True)
-        n_not_lower = counts[::-1].cumsum()[::-1]
-        values = -np.log((1 + n_not_lower) / (n + 1))
-        n_tail = max(_TAIL_FRACTION * n, min(_SMALLEST_TAIL, n / 2))
-        n_body = max(int(np.sum(n_not_lower - counts >= n_tail)), 1)
-        start = knots[n_body - 1]
-        excess = held_out[held_out > start] - start
-        tail_mean = excess.mean() if excess.size else abs(start) or 1.0
-        return cls(knots[:n_body], values[:n_body], tail_mean, n)
-
-    def __call__(self, abnormality: np.ndarray) -> np.ndarray:
-        """Return -log p of each sample."""
-        lowest, start = self.knots[[0, -1]]
-        body = np.interp(abnormality, self.knots, self.values)
-        tail = np.maximum(abnormality - start, 0) / self.tail_mean
-        # What is more normal than all held-out rows has p = 1; a slope that is next to
-        # nothing ranks it.
-        below = np.minimum(abnormality - lowest, 0) / self.tail_mean
-        return body + tail + below / (self.n_held_out + 1)
-
-
 def _check_members(ensemble):
     """Return the members that aren't dropped, or say what they must be."""
     pairs = ensemble.estimators
@@ -292,7 +253,7 @@ def _fit_member(name, member, train, held_out, X):
     """Return a member, fitted on all rows if they are given, and its p-value scale."""
     try:
         fitted = clone(member).fit(train, None)  # FrozenEstimator asks for y
-        scale = _PValueScale.fit(_abnormality(fitted, held_out))
+        scale = PValueScale.fit(_abnormality(fitted, held_out))
         return (fitted if X is None else member.fit(X, None)), scale
     except Exception as error:
         error.add_note(f"Raised by the member {name!r} of the DetectorEnsemble.")
@@ -323,52 +284,3 @@ def _combine(values, combination):
     if combination == "rank":
         values = -np.expm1(-values)  # 1 - p
     return -values.mean(axis=0)
-
-
-def default_ensemble(*, random_state=None, contamination=0.1, n_jobs=None):
-    """Make the ensemble to begin with: nearest neighbors and a denoiser.
-
-    Neighbors see what is far from every training row, and a network trained to remove
-    noise what breaks the dependence between features.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None, default=None
-        Determines all that is random. Pass an int for the same scores in every fit.
-    contamination : float, default=0.1
-        Fraction of the training rows to be called outliers, in (0, 0.5].
-    n_jobs : int or None, default=None
-        Number of processes in which members are fitted.
-
-    Returns
-    -------
-    ensemble : DetectorEnsemble
-        With the members ``"neighbors"``, a
-        `~skanomaly.neighbors.NearestNeighborDetector`, and ``"denoiser"``, an
-        `~skanomaly.Autoencoder`.
-
-    See Also
-    --------
-    skanomaly.make_tabular_pipeline : Scaling and encoding, which tables need before it.
-
-    Examples
-    --------
-    >>> from skanomaly import make_tabular_pipeline
-    >>> from skanomaly.datasets import load_breast_cancer
-    >>> from skanomaly.ensemble import default_ensemble
-    >>> cancer = load_breast_cancer()
-    >>> benign = cancer.data[cancer.target == 1]
-    >>> ensemble = default_ensemble(random_state=0)
-    >>> _ = ensemble.set_params(denoiser__max_epochs=50)  # for a quick example
-    >>> detector = make_tabular_pipeline(ensemble).fit(benign)
-    >>> detector.predict([benign.mean(axis=0), 3 * benign.max(axis=0)])
-    array([ 1, -1])
-    """
-    from .detectors.autoencoder import Autoencoder  # imports torch
-
-    return DetectorEnsemble(
-        [("neighbors", NearestNeighborDetector()), ("denoiser", Autoencoder())],
-        contamination=contamination,
-        n_jobs=n_jobs,
-        random_state=random_state,
-    )
