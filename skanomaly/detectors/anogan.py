@@ -36,7 +36,7 @@ class AnoGANModule(GANModule):
         )
         self.discriminator = Discriminator(input_shape, hidden_sizes)
         # Searched side by side; convolutions gain nothing from more.
-        self.batch_sizes = (4, 32, 256) if len(input_shape) == 1 else (4, 32)
+        self.batch_sizes = (16, 64, 256) if len(input_shape) == 1 else (32,)
         # The same for every sample and every call: scores are deterministic.
         self.register_buffer("draws", torch.randn(self.n_draws, latent_size))
 

@@ -43,7 +43,7 @@ class DetectorModule(nn.Module, ABC):
         The fewest epochs that such a training has: one for each required phase.
     batch_sizes : tuple of int
         How many samples are scored at once. The largest, unless there are fewer or they
-        are wide; fewer are padded to the next size. All must round a sample alike.
+        are wide; fewer are padded to the next size that rounds a sample alike.
     max_threshold_samples : int or None
         On how many training samples the threshold is set, where scoring is slow.
     ema_decay : float
@@ -88,8 +88,7 @@ class DetectorModule(nn.Module, ABC):
     default_steps: ClassVar[int] = 1000
     min_epochs: ClassVar[int] = 1
     max_threshold_samples: ClassVar[int | None] = None
-    # Kernels of fewer than four rows add in another order than all others.
-    batch_sizes: tuple[int, ...] = (4, 32, 256, 1024)
+    batch_sizes: tuple[int, ...] = (16, 32, 128, 512, 1024)
     ema_decay: float = 0.0
     random_generator: torch.Generator | None = None
     center: Tensor
@@ -98,6 +97,8 @@ class DetectorModule(nn.Module, ABC):
         super().__init__()
         self.register_buffer("center", torch.zeros(input_shape))
         self.diagnostics: dict[str, Any] = {}
+        # What training.rounding finds out about this processor; not part of the state.
+        self.sizes_alike: dict[tuple[str, int], tuple[int, ...]] = {}
         for name, value in parameters.items():
             setattr(self, name, value)
 

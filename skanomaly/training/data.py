@@ -6,7 +6,6 @@ array, and no copy of the whole is ever made.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,9 @@ from torch.utils.data import Subset
 from . import passes
 from .batches import Batches, dense
 from .random import Streams
+from .rounding import largest_size
 
 TensorMap = Callable[[Tensor], Tensor]
-# About so many values are scored at once: enough to keep the processor busy, little
-# enough that the batch stays in its cache.
-_VALUES_PER_PADDED_BATCH = 2**17
-_BLOCK = 32
 
 
 class Data:
@@ -215,9 +211,7 @@ class Data:
             The samples, float32.
         """
         sample_shape = self.source.shape[1:]
-        size = min(max(_VALUES_PER_PADDED_BATCH // prod(sample_shape), 1), sizes[-1])
-        if size > _BLOCK:  # rows that fill no block of a kernel are rounded differently
-            size -= size % _BLOCK
+        size = largest_size(sample_shape, sizes[-1])
         n_samples = len(self)
         for start in range(0, n_samples, size):
             stop = min(start + size, n_samples)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from skanomaly.nn import DetectorModule
 
+from .rounding import sizes_alike
+
 # Batches of one fixed shape, with the number of rows that are no padding.
 PaddedBatches = Iterable[tuple[int, Tensor]]
 
@@ -78,7 +80,7 @@ def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
     Parameters
     ----------
     module : DetectorModule
-        Whose batches have its `batch_sizes`.
+        Whose batches have those of its `batch_sizes` that round a sample alike.
     method : str
         Name of a method that takes a batch, such as ``"score"``.
     data : Data
@@ -101,8 +103,8 @@ def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
     (50,)
     """
     with torch.no_grad():
-        values = data.map(getattr(module, method), module.batch_sizes)
-        return collect(values, len(data))
+        sizes = sizes_alike(module, method, len(data))
+        return collect(data.map(getattr(module, method), sizes), len(data))
 
 
 def mean(values: Iterable[Tensor]) -> Tensor:

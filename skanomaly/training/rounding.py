@@ -1,0 +1,99 @@
+"""Which sizes of a batch round a sample alike, found out by trying."""
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+from torch import Tensor
+
+from skanomaly.nn import DetectorModule
+
+# About so many values are scored at once: enough to keep the processor busy, little
+# enough that the batch stays in its cache.
+_VALUES_PER_BATCH = 2**17
+_BLOCK = 32
+# Sums in another order are equal more often than not, so one sample proves nothing. The
+# number is prime, so that a sample comes to stand at many places of a kernel's blocks.
+_N_PROBES = 251
+
+
+def largest_size(sample_shape: tuple[int, ...], limit: int) -> int:
+    """Return how many samples of a shape are scored at once.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        Shape of a sample.
+    limit : int
+        How many at the most.
+
+    Returns
+    -------
+    size : int
+        Fewer, the wider a sample is.
+    """
+    size = min(max(_VALUES_PER_BATCH // prod(sample_shape), 1), limit)
+    # Rows that fill no block of a kernel are rounded differently.
+    return size - size % _BLOCK if size > _BLOCK else size
+
+
+def sizes_alike(module: DetectorModule, method: str, n_rows: int) -> tuple[int, ...]:
+    """Return the sizes of batches in which a module's method rounds a sample alike.
+
+    In which order a matrix product is added depends on the number of rows, on their
+    place, and on the processor. No size but the largest can be relied on everywhere; so
+    the others are tried out with the network itself, once in its life and only when
+    there are rows for them.
+
+    Parameters
+    ----------
+    module : DetectorModule
+        In evaluation mode.
+    method : str
+        Name of a method that takes a batch, such as ``"score"``.
+    n_rows : int
+        How many rows there are to score.
+
+    Returns
+    -------
+    sizes : tuple of int
+        Those of the module's `batch_sizes` that do, increasing; the largest at least.
+
+    Examples
+    --------
+    >>> from skanomaly import Autoencoder
+    >>> from skanomaly.training.rounding import sizes_alike
+    >>> module = Autoencoder(max_epochs=1).fit([[0.0], [1.0]]).module_
+    >>> sizes_alike(module, "score", 2048)  # two whole batches
+    (1024,)
+    """
+    sample_shape = tuple(module.center.shape)
+    largest = largest_size(sample_shape, module.batch_sizes[-1])
+    smaller = tuple(size for size in module.batch_sizes if size < largest)
+    if not smaller or not 0 < n_rows % largest <= smaller[-1]:
+        return (largest,)
+    # Threads share the rows of a product, so their number counts, too.
+    key = (method, torch.get_num_threads())
+    if key not in module.sizes_alike:
+        alike = _try_out(getattr(module, method), module.center, (*smaller, largest))
+        module.sizes_alike[key] = alike
+    return module.sizes_alike[key]
+
+
+def _try_out(
+    fn: Callable[[Tensor], Tensor], center: Tensor, sizes: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return the sizes at which samples get the values that they get in the largest."""
+    generator = torch.Generator().manual_seed(0)
+    probes = torch.randn((_N_PROBES, *center.shape), generator=generator)
+    probes = center + probes.to(center.device)
+    expected = _repeat(fn, probes, sizes[-1])
+    alike = [n for n in sizes[:-1] if torch.equal(_repeat(fn, probes, n), expected)]
+    return (*alike, sizes[-1])
+
+
+def _repeat(fn: Callable[[Tensor], Tensor], probes: Tensor, size: int) -> Tensor:
+    """Return the values of the probes from batches of one size, the last one filled."""
+    n_batches = -(-len(probes) // size)
+    order = torch.arange(n_batches * size, device=probes.device) % len(probes)
+    return torch.cat([fn(probes[rows]) for rows in order.split(size)])[: len(probes)]
