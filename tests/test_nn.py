@@ -20,7 +20,7 @@ from skanomaly.nn.discriminator import (
 )
 from skanomaly.nn.embedding import PatchEmbedding
 from skanomaly.nn.ensemble import StackedLinear, make_stacked_encoder
-from skanomaly.nn.linear import Linear
+from skanomaly.nn.linear import Linear, exact_linear
 from skanomaly.nn.losses import (
     entropy,
     gaussian_kl,
@@ -298,3 +298,30 @@ def test_module_attributes_its_score_from_the_center():
 )
 def test_epochs_of_a_phase(settings, n_epochs):
     assert Phase(None, **settings).n_epochs(max_epochs=10, n_left=7) == n_epochs
+
+
+# -- linear maps -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(3, 2), (8, 1), (33, 16), (128, 40)])
+def test_few_rows_are_rounded_as_in_a_large_batch(n_in, n_out):
+    """Kernels for few rows add in another order."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(256, n_in, generator=generator)
+    weight = torch.randn(n_out, n_in, generator=generator)
+    bias = torch.randn(n_out, generator=generator)
+
+    def with_gradient(x):
+        x = x.clone().requires_grad_()
+        y = exact_linear(x, weight, bias)
+        y.backward(torch.ones_like(y).cumsum(1))
+        return y.detach(), x.grad
+
+    whole = exact_linear(x, weight, bias)
+    y, grad = with_gradient(x)
+    assert torch.equal(y, whole)
+    for n_rows in (1, 2, 4, 8, 31, 33):
+        assert torch.equal(exact_linear(x[:n_rows], weight, bias), whole[:n_rows])
+        few, few_grad = with_gradient(x[:n_rows])
+        assert torch.equal(few, whole[:n_rows])
+        assert torch.equal(few_grad, grad[:n_rows])

@@ -9,13 +9,15 @@ from torch import Tensor, nn
 # Matrix kernels handle the rest of an inner dimension otherwise at the end of a batch
 # than within it; a dimension that is a multiple of four leaves none.
 _MULTIPLE = 4
+# Kernels for fewer rows than this add in another order, on some processors.
+_FEWEST_ROWS = 32
 
 
 def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.T + bias`` with every row rounded alike.
 
-    The same row gives the same bits at every position of a batch of one size, which
-    `torch.nn.functional.linear` doesn't promise for all widths.
+    The same row gives the same bits at every position of a batch, and in a batch of few
+    rows, which `torch.nn.functional.linear` doesn't promise.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def exact_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     """
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         return _ExactLinear.apply(x, weight, bias)
-    return F.linear(_pad(x), _pad(weight), bias)
+    return _linear(x, weight, bias)
 
 
 class Linear(nn.Linear):
@@ -97,7 +99,7 @@ class _ExactLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.linear(_pad(x), _pad(weight), bias)
+        return _linear(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
@@ -105,13 +107,19 @@ class _ExactLinear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         _, needs_weight, needs_bias = ctx.needs_input_grad
         return (
-            F.linear(_pad(grad), _pad(weight.t().contiguous())),
+            _linear(grad, weight.t().contiguous()),
             grad.t() @ x if needs_weight else None,
             grad.sum(0) if needs_bias else None,
         )
 
 
-def _pad(x: Tensor) -> Tensor:
-    """Pad rows with zeros to a length that is a multiple of four."""
-    missing = -x.shape[-1] % _MULTIPLE
-    return F.pad(x, (0, missing)) if missing else x
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply with both matrices padded with zeros."""
+    n_columns = -x.shape[-1] % _MULTIPLE
+    n_rows = max(_FEWEST_ROWS - len(x), 0) if x.ndim == 2 else 0
+    if n_columns:
+        weight = F.pad(weight, (0, n_columns))
+    if not n_columns and not n_rows:
+        return F.linear(x, weight, bias)
+    padding = (0, n_columns, 0, n_rows) if n_rows else (0, n_columns)
+    return F.linear(F.pad(x, padding), weight, bias)[: len(x)]

@@ -88,8 +88,8 @@ class DetectorModule(nn.Module, ABC):
     default_steps: ClassVar[int] = 1000
     min_epochs: ClassVar[int] = 1
     max_threshold_samples: ClassVar[int | None] = None
-    # Kernels of fewer than four rows add in another order than all others.
-    batch_sizes: tuple[int, ...] = (4, 32, 256, 1024)
+    # Batches of 32 rows of a table take as long as one row.
+    batch_sizes: tuple[int, ...] = (32, 128, 512, 1024)
     ema_decay: float = 0.0
     random_generator: torch.Generator | None = None
     center: Tensor
@@ -98,6 +98,8 @@ class DetectorModule(nn.Module, ABC):
         super().__init__()
         self.register_buffer("center", torch.zeros(input_shape))
         self.diagnostics: dict[str, Any] = {}
+        if len(input_shape) > 1:  # convolutions of one image round it otherwise
+            self.batch_sizes = (4, *self.batch_sizes)
         for name, value in parameters.items():
             setattr(self, name, value)
 
