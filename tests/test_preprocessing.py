@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -368,6 +369,72 @@ def test_rows_as_mappings():
         encoder.transform(rows[0])
     with pytest.raises(TypeError, match="fitted on a frame"):
         TableEncoder().fit(frame.to_numpy()).transform(rows[0])
+
+
+def make_typed_columns():
+    """Make numbers of many dtypes beside columns of other kinds."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(make_columns())
+    for dtype in ("float32", "int8", "uint16", "int64", "uint64"):
+        frame[dtype] = rng.integers(1, 99, 100).astype(dtype)
+    frame["large"] = rng.integers(2**53, 2**62, 100)
+    frame["level"] = pd.Categorical(frame["category"])
+    frame.loc[3, ["number", "date", "category"]] = None
+    frame.loc[4, "number"] = np.inf
+    return frame
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda frame: frame,
+        lambda frame: frame.copy()[frame.columns[::-1]],
+        lambda frame: frame.replace(np.inf, 1.5).astype(object),
+        lambda frame: frame.convert_dtypes(),
+        lambda frame: frame.set_axis(range(frame.shape[1]), axis=1),
+        lambda frame: frame.replace(np.inf, 1.5)[["number", "category"]].to_numpy(),
+        lambda frame: frame.select_dtypes("number").to_numpy(dtype=float),
+        lambda frame: frame[["count", "int8", "large"]].to_numpy(),
+        lambda frame: frame[["number", "float32"]].to_numpy(np.float32),
+        pl.from_pandas,
+        lambda frame: pa.Table.from_pandas(frame.drop(columns=["duration", "large"])),
+    ],
+)
+def test_what_is_read_at_once_is_what_is_read_column_by_column(make):
+    """Columns are read one by one in fit, and numbers at once afterwards."""
+    X = make(make_typed_columns())
+    encoder = TableEncoder()
+    encoded = encoder.fit_transform(X)
+    again = encoder.transform(X)
+    assert again.dtype == encoded.dtype
+    assert np.array_equal(again, encoded)
+    for start in (0, 3):
+        assert np.array_equal(
+            encoder.transform(X[start : start + 1]), encoded[start : start + 1]
+        )
+
+
+def test_numbers_in_mappings_are_those_of_a_column():
+    frame = make_typed_columns()
+    encoder = TableEncoder().fit(frame)
+    row = frame[:1].to_dict("records")[0]
+    for value in (2, 2.5, None, np.nan, -np.inf, True, np.float32(2.5), "2.5", 2**62):
+        alone = encoder.transform(
+            frame[:1].assign(number=pd.Series([value], dtype=object))
+        )
+        assert np.array_equal(encoder.transform(row | {"number": value}), alone)
+    for value in ("a", 10**400):
+        with pytest.raises(TypeError, match=f"Column 'number' .* the value '?{value}"):
+            encoder.transform(row | {"number": value})
+
+
+def test_columns_of_one_name_are_refused_as_in_fit():
+    frame = pd.DataFrame(make_columns())[["number", "count"]]
+    encoder = TableEncoder().fit(frame)
+    twice = frame.set_axis(["number", "number"], axis=1)
+    for call in (encoder.transform, TableEncoder().fit):
+        with pytest.raises(ValueError, match="unique column names"):
+            call(twice)
 
 
 SERIES = pd.Series([1.0, 2.0], name="size")

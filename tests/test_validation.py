@@ -472,3 +472,58 @@ def test_fit_says_nothing_of_other_labels(y):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         Autoencoder(max_epochs=1).fit(X, y)
+
+
+# -- a plain array takes a shorter way -------------------------------------------------
+
+
+class Array(np.ndarray):
+    """An array that scikit-learn has to look at."""
+
+
+@each_detector
+@each_shape
+def test_plain_arrays_score_as_those_that_are_validated(Detector, kind):
+    X = make_samples(kind, 20)
+    detector = make_detector(Detector, max_epochs=2, random_state=0).fit(X)
+    scores = detector.score_samples(X.view(Array))
+    for plain in (
+        X,
+        X.astype(np.float64),
+        np.asfortranarray(X),
+        np.repeat(X, 2, 0)[::2],
+    ):
+        assert np.array_equal(detector.score_samples(plain), scores)
+    assert np.array_equal(detector.score_samples(X[:1]), scores[:1])
+    if kind == "rows":
+        named = make_detector(Detector, max_epochs=2, random_state=0)
+        frame = pd.DataFrame(X).add_prefix("x")
+        assert np.array_equal(named.fit(frame).score_samples(frame), scores)
+        assert np.array_equal(detector.score_samples(X.tolist()), scores)
+        with pytest.warns(UserWarning, match="does not have valid feature names"):
+            assert np.array_equal(named.score_samples(X), scores)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda X: np.where(X[2, 3] == X, np.nan, X),
+        lambda X: np.where(X[2, 3] == X, -np.inf, X),
+        lambda X: X[:, :-1],
+        lambda X: X[:0],
+        lambda X: X[0],
+        lambda X: X[:, :, np.newaxis],
+        lambda X: X * (1e300 if X.dtype == np.float64 else np.inf),
+    ],
+    ids=["NaN", "infinity", "width", "no rows", "one row", "3-d", "too large"],
+)
+def test_plain_arrays_are_refused_in_the_same_words(spoil, dtype):
+    detector = make_detector(Autoencoder, max_epochs=2).fit(make_samples())
+    X = spoil(make_samples().astype(dtype))
+    said = []
+    for same in (X, X.view(Array)):
+        with pytest.raises(ValueError) as raised:  # noqa: PT011 # compared below
+            detector.predict(same)
+        said.append(str(raised.value))
+    assert said[0] == said[1]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skanomaly.preprocessing._tables import Table
+from skanomaly.preprocessing._tables import as_table
 
 from ._attribution import Attribution
 from ._samples import Samples, read_samples
@@ -25,7 +25,7 @@ class Replacement:
         self.estimator = estimator
         self.reference: Any = read_samples(reference, samples.names)
         X = reference.toarray() if issparse(reference) else reference
-        table = Table(X, samples.names)
+        table = as_table(X, samples.names)
         self.rows = [_typical_row(table.column(j)) for j in range(table.shape[1])]
 
     def attribute(self, X: Any) -> Attribution:

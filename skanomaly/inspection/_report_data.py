@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 
 from skanomaly.preprocessing._kinds import kind_of
-from skanomaly.preprocessing._tables import Table
+from skanomaly.preprocessing._tables import as_table
 from skanomaly.preprocessing._values import is_missing, to_dates, to_numbers, to_text
 
 from ._innermost import layers
@@ -33,7 +33,7 @@ def data_section(estimator, X, samples):
     names = samples.names[:_MOST_COLUMNS]
     if issparse(X):
         X = X.tocsr()[:, :_MOST_COLUMNS].toarray()
-    read = Table(X, samples.names)
+    read = as_table(X, samples.names)
     kinds = _kinds_of_encoder(estimator)
     rows = [
         [name, *_describe(read.column(position), kinds.get(name))]

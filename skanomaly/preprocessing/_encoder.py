@@ -4,6 +4,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import hstack, issparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.compose import ColumnTransformer
 from sklearn.utils._param_validation import Interval
@@ -15,8 +16,8 @@ from ._categories import CategoryEncoder
 from ._dates import DateEncoder
 from ._kinds import why_useless
 from ._numbers import NumberEncoder
-from ._readers import ColumnReader
-from ._tables import Table
+from ._readers import ColumnReader, read_columns
+from ._tables import as_table
 
 _MOST_NAMES_SHOWN = 10
 
@@ -148,7 +149,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         X_encoded : {ndarray, CSR array} of shape (n_samples, n_features_out)
             Of float32.
         """
-        table = Table(X)
+        table = as_table(X)
         _check_shape(table.shape, min_samples=2)
         names: list[Any] = table.names or [*range(table.shape[1])]
         kinds, readers, values = _fit_readers(self, table, names)
@@ -190,14 +191,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
-        table = Table(X, None if names is None else names.tolist())
+        table = as_table(X, None if names is None else names.tolist())
         _check_shape(table.shape, min_samples=1)
-        positions = _find_columns(self, table)
-        read = [
-            reader.read(table.column(positions[position]))
-            for position, reader in self.readers_.items()
+        readers, positions = list(self.readers_.values()), _find_columns(self, table)
+        read = read_columns(readers, table, positions)
+        # ColumnTransformer would check what has just been made, for each encoder anew.
+        parts = [
+            encoder.transform(read[:, columns])
+            for _, encoder, columns in self.transformer_.transformers_
+            if len(columns)
         ]
-        return self.transformer_.transform(np.column_stack(read))
+        if self.transformer_.sparse_output_:
+            return hstack(parts, format="csr")
+        return np.hstack([p.toarray() if issparse(p) else p for p in parts])
 
     def inverse_transform(self, X):
         """Return a table that is encoded as X.
@@ -307,22 +313,22 @@ def _make_transformer(encoder, readers):
 
 
 def _find_columns(encoder, table):
-    """Return where in a table the columns seen in fit are."""
+    """Return where in a table the columns that are read are."""
     if table.names is None or not hasattr(encoder, "feature_names_in_"):
         if table.shape[1] != encoder.n_features_in_:
             raise ValueError(
                 f"X has {table.shape[1]} features, but TableEncoder is expecting "
                 f"{encoder.n_features_in_} features as input."
             )
-        return range(table.shape[1])
+        return list(encoder.readers_)
     found = {name: position for position, name in enumerate(table.names)}
-    wanted = {position: reader.name for position, reader in encoder.readers_.items()}
-    missing = [name for name in wanted.values() if name not in found]
+    wanted = [reader.name for reader in encoder.readers_.values()]
+    missing = [name for name in wanted if name not in found]
     if missing:
         raise ValueError(
             f"Columns are missing: {missing}. Pass None or NaN for what is unknown."
         )
-    return {position: found[name] for position, name in wanted.items()}
+    return [found[name] for name in wanted]
 
 
 def _check_shape(shape, *, min_samples):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ._categories import INFREQUENT
 from ._kinds import frequent_levels, kind_of
-from ._tables import Column
+from ._tables import Column, Table
 from ._values import is_missing, to_dates, to_numbers, to_text
 
 _EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
@@ -112,6 +112,23 @@ class ColumnReader:
             f"Column {self.name!r} held {_EXAMPLES[self.kind]} in fit and has {found} "
             "now. Convert it to the type that it had."
         )
+
+
+def read_columns(
+    readers: list[ColumnReader], table: Table, positions: list[int]
+) -> np.ndarray:
+    """Return the columns at these positions as float64, numeric ones read at once."""
+    read = np.empty((table.shape[0], len(readers)))
+    numeric = []
+    for i, (reader, position) in enumerate(zip(readers, positions, strict=True)):
+        if reader.kind == "number" and table.is_numeric(position):
+            numeric.append(i)
+        else:
+            read[:, i] = reader.read(table.column(position))
+    if numeric:
+        read[:, numeric] = table.numbers([positions[i] for i in numeric])
+        read[np.isinf(read)] = np.nan
+    return read
 
 
 def _as_objects(values: np.ndarray) -> np.ndarray:
