@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import EarlyStopping, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
 from skorch.utils import noop
+from torch import Tensor
 
 from ._budget import Budget, make_budget
 from ._state import load_weights, weights_of
@@ -39,7 +40,8 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     arguments = detector._module_arguments(schema.input_shape)
     budget = make_budget(detector, schema.input_shape, X.shape[0])
     bar = TrainingBar(type(detector).__name__, budget.max_epochs)
-    net = make_net(detector, arguments, budget, streams, bar)
+    device = find_device(detector.device, X)
+    net = make_net(detector, arguments, budget, streams, bar, device)
     if goes_on:
         _continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
@@ -108,7 +110,8 @@ def _find_offset(
         data, method = data.take(held_out.rows), "weibull"
     n_scored = net.module_.max_threshold_samples or len(data)
     scores = score_data(net, data if n_scored >= len(data) else data.sample(n_scored))
-    return float(np.percentile(scores, 100.0 * detector.contamination, method=method))
+    values = scores.cpu().numpy()
+    return float(np.percentile(values, 100.0 * detector.contamination, method=method))
 
 
 def make_data(
@@ -122,11 +125,11 @@ def make_data(
     return Data(X, device=device, streams=streams, progress=progress)
 
 
-def score_data(net: DetectorNet, data: Data) -> np.ndarray:
+def score_data(net: DetectorNet, data: Data) -> Tensor:
     """Score samples. The one place where the sign is flipped."""
     score = evaluate(net.module_, "score", data)
     # A sample so extreme that the network overflows is as abnormal as can be.
-    return -np.nan_to_num(score, nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
+    return -score.nan_to_num(nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
 
 
 def make_net(
@@ -135,6 +138,7 @@ def make_net(
     budget: Budget,
     streams: Streams,
     bar: TrainingBar,
+    device: str,
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
@@ -168,7 +172,7 @@ def make_net(
         max_epochs=budget.max_epochs,
         batch_size=budget.batch_size,
         lr=detector.learning_rate,
-        device=find_device(detector.device),
+        device=device,
         verbose=max(0, detector.verbose - 1),
         callbacks=[*own, *callbacks],
         **options,

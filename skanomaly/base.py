@@ -10,12 +10,20 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._fit import fit_network, make_data, score_data
+from ._namespace import (
+    HAS_ARRAY_API,
+    check_same_namespace,
+    like,
+    namespace_of,
+    reshape,
+)
 from ._parameters import (
     Activation,
     LearningRate,
@@ -201,9 +209,9 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             Of float64. A sample's score is the same to the bit whatever else is scored
             with it.
         """
-        check_is_fitted(self)
         with _plain_torch_modes():
-            return score_data(self.net_, self._read(X))
+            data = self._read(X, "score_samples")
+            return like(score_data(self.net_, data), X)
 
     def anomaly_map(self, X):
         """Return where each sample is abnormal.
@@ -219,7 +227,7 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             What each feature, pixel or voxel adds to the abnormality of the sample: the
             higher, the more abnormal; float64.
         """
-        return self._evaluate("anomaly_map", X).reshape(shape_of(X))
+        return reshape(self._evaluate("anomaly_map", X), shape_of(X))
 
     @available_if(lambda self: hasattr(self.module_class, "reconstruct"))
     def reconstruct(self, X):
@@ -235,16 +243,18 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
         x_rec : ndarray of the shape of X
             Dense, float64.
         """
-        return self._evaluate("reconstruct", X).reshape(shape_of(X))
+        return reshape(self._evaluate("reconstruct", X), shape_of(X))
 
-    def _evaluate(self, method: str, X) -> np.ndarray:
+    def _evaluate(self, method: str, X):
         """Apply a method of the module to samples."""
-        check_is_fitted(self)
         with _plain_torch_modes():
-            return evaluate(self.module_, method, self._read(X))
+            data = self._read(X, method)
+            return like(evaluate(self.module_, method, data), X)
 
-    def _read(self, X) -> Data:
+    def _read(self, X, method: str) -> Data:
         """Return samples of the shape seen in fit as the network takes them."""
+        check_is_fitted(self)
+        check_same_namespace(self, X, method)
         return make_data(self, read_samples(self, X), self.net_.device)
 
     def __sklearn_is_fitted__(self):
@@ -252,9 +262,10 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
         return hasattr(self, "net_")
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn that sparse rows are welcome."""
+        """Tell scikit-learn that sparse rows and arrays on a GPU are welcome."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.sample_shape is None
+        tags.array_api_support = HAS_ARRAY_API
         return tags
 
     def __getstate__(self):
@@ -264,6 +275,21 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             net = state.pop("net_")
             state |= {"_weights": weights_of(net), "_device": str(net.device)}
         return state
+
+    def __sklearn_array_api_convert__(self, converter):
+        """Return a copy for arrays of another library or device.
+
+        scikit-learn's `move_estimator_to` calls it.
+        """
+        state = self.__getstate__()
+        with config_context(array_api_dispatch=True):
+            x = converter(np.empty(0))
+            if "_namespace" in state:
+                state["_namespace"] = namespace_of(x)
+                state["_device"] = find_device(self.device, x)
+        moved = type(self).__new__(type(self))
+        moved.__setstate__(state)
+        return moved
 
     def __setstate__(self, state):
         """Build the net again from the weights, on a device that is there."""

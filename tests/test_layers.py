@@ -18,17 +18,23 @@ MAY_IMPORT = {
         {"torch", "skorch", "numpy", "scipy", "sklearn", "tqdm"},
     ),
     "_parameters": ({"nn"}, {"sklearn"}),
-    "_validation": ({"_warnings"}, {"torch", "numpy", "scipy", "sklearn"}),
+    "_namespace": (set(), {"numpy", "sklearn"}),
+    "_array_api": ({"_namespace"}, {"torch"}),
+    "_validation": (
+        {"_array_api", "_namespace", "_warnings"},
+        {"torch", "numpy", "scipy", "sklearn"},
+    ),
     "_budget": (set(), set()),
-    "_threshold": (set(), {"numpy", "sklearn"}),
+    "_threshold": ({"_namespace"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_fit": (
         {"_budget", "_state", "_validation", "_warnings", "training"},
-        {"numpy", "sklearn", "skorch"},
+        {"torch", "numpy", "sklearn", "skorch"},
     ),
     "base": (
         {
             "_fit",
+            "_namespace",
             "_state",
             "_parameters",
             "_threshold",
