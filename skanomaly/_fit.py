@@ -14,19 +14,22 @@ from skorch.utils import noop
 from torch import Tensor
 
 from ._budget import Budget, make_budget
-from ._state import load_weights, weights_of
+from ._state import load_weights, rebuild_net, weights_of
 from ._validation import Schema, find_device
 from ._warnings import warn_unconverged
 from .training import Data, DetectorNet, Streams, train
 from .training.passes import evaluate
 from .training.phases import history_rows
 from .training.progress import TrainingBar, scoring_bar
+from .training.tasks import FitTasks
 
 # An infinite score is of no use to a metric; no finite one is larger than this.
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
-def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
+def fit_network(
+    detector: Any, X: Any, schema: Schema, tasks: FitTasks | None = None
+) -> dict[str, Any]:
     """Train a detector's network on validated samples; return the fitted attributes."""
     goes_on = detector.warm_start and hasattr(detector, "net_")
     if goes_on and schema.input_shape != detector.input_shape_:
@@ -40,34 +43,49 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     arguments = detector._module_arguments(schema.input_shape)
     budget = make_budget(detector, schema.input_shape, X.shape[0])
     bar = TrainingBar(type(detector).__name__, budget.max_epochs)
+    callbacks = _make_callbacks(detector, budget, bar, tasks)
     device = find_device(detector.device, X)
-    net = make_net(detector, arguments, budget, streams, bar, device)
+    net = make_net(detector, arguments, budget, streams, callbacks, device)
     if goes_on:
         _continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
+    training_data = Data(X, device=net.device, streams=streams)
+    if split := _find_split(detector, streams):
+        training_data = training_data.split(split)
+
+    def attributes_of(fitted_net: DetectorNet) -> dict[str, Any]:
+        rows = history + history_rows(net, len(history))
+        return {
+            **schema.attributes(),
+            "net_": fitted_net,
+            "history_": rows,
+            "n_iter_": sum("n_steps" not in row for row in rows),
+            "offset_": _find_offset(detector, fitted_net, data, training_data.held_out),
+            "_seed": seed,
+            "_arguments": arguments,
+            **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
+        }
+
+    def attributes_so_far() -> dict[str, Any]:
+        # Of a copy: scoring draws random numbers, and training goes on.
+        weights = weights_of(net)
+        return attributes_of(
+            rebuild_net(detector.module_class, arguments, weights, seed, device)
+        )
+
+    if tasks is not None:
+        tasks.follow(attributes_so_far)
     with net.interrupt_:
         with closing(bar):
-            training_data = Data(X, device=net.device, streams=streams)
-            if split := _find_split(detector, streams):
-                training_data = training_data.split(split)
             is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
-        offset = _find_offset(detector, net, data, training_data.held_out)
-    rows = history_rows(net, len(history))
+        attributes = attributes_of(net)
     if is_interrupted or net.interrupt_.is_requested:
+        n_epochs = len(attributes["history_"]) - len(history)
         warn_unconverged(
-            f"Training was interrupted after {len(rows)} of {budget.max_epochs} "
+            f"Training was interrupted after {n_epochs} of {budget.max_epochs} "
             f"epochs; {type(detector).__name__} is fitted as far as it got."
         )
-    return {
-        **schema.attributes(),
-        "net_": net,
-        "history_": history + rows,
-        "n_iter_": sum("n_steps" not in row for row in history + rows),
-        "offset_": offset,
-        "_seed": seed,
-        "_arguments": arguments,
-        **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
-    }
+    return attributes
 
 
 def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
@@ -137,24 +155,44 @@ def make_net(
     arguments: Mapping[str, Any],
     budget: Budget,
     streams: Streams,
-    bar: TrainingBar,
+    callbacks: list[Any],
     device: str,
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
     options.pop("train_split", None)
-    # Callbacks remember what they saw; the caller's own stay as they are.
-    callbacks = copy.deepcopy(list(options.pop("callbacks", [])))
-    for each in callbacks:
-        callback = each[1] if isinstance(each, tuple) else each
-        if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
-            # Each phase has new optimizers, and so begins the schedule anew.
-            callback.last_epoch = getattr(callback, "last_epoch", -1)
+    options.pop("callbacks", None)
+    net = DetectorNet(
+        partial(detector.module_class, **arguments),
+        streams=streams,
+        trim_fraction=detector.trim_fraction,
+        max_epochs=budget.max_epochs,
+        batch_size=budget.batch_size,
+        lr=detector.learning_rate,
+        device=device,
+        verbose=max(0, detector.verbose - 1),
+        callbacks=callbacks,
+        **options,
+    )
+    try:
+        return net.initialize()
+    except (TypeError, ValueError) as error:
+        if "unexpected argument" not in str(error):
+            raise
+        raise ValueError(f"net_params has a setting that is none: {error}") from error
+
+
+def _make_callbacks(
+    detector: Any, budget: Budget, bar: TrainingBar, tasks: FitTasks | None
+) -> list[Any]:
+    """Return skorch's callbacks: those that parameters ask for, and the caller's."""
     own: list[tuple[str, Any]] = []
     if detector.verbose == 1:
         own.append(("progress", bar))
     elif detector.verbose > 1:
         own.append(("print_log", PrintLog()))
+    if tasks is not None:  # before what may end the training
+        own.append(("tasks", tasks))
     if detector.early_stopping:
         # skorch's relative threshold is wrong for losses below zero.
         stop = EarlyStopping(
@@ -165,24 +203,14 @@ def make_net(
             sink=noop,
         )
         own.append(("early_stopping", stop))
-    net = DetectorNet(
-        partial(detector.module_class, **arguments),
-        streams=streams,
-        trim_fraction=detector.trim_fraction,
-        max_epochs=budget.max_epochs,
-        batch_size=budget.batch_size,
-        lr=detector.learning_rate,
-        device=device,
-        verbose=max(0, detector.verbose - 1),
-        callbacks=[*own, *callbacks],
-        **options,
-    )
-    try:
-        return net.initialize()
-    except (TypeError, ValueError) as error:
-        if "unexpected argument" not in str(error):
-            raise
-        raise ValueError(f"net_params has a setting that is none: {error}") from error
+    # Callbacks remember what they saw; the caller's own stay as they are.
+    callbacks = copy.deepcopy(list((detector.net_params or {}).get("callbacks", [])))
+    for each in callbacks:
+        callback = each[1] if isinstance(each, tuple) else each
+        if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
+            # Each phase has new optimizers, and so begins the schedule anew.
+            callback.last_epoch = getattr(callback, "last_epoch", -1)
+    return [*own, *callbacks]
 
 
 def _find_split(detector: Any, streams: Streams) -> Any:

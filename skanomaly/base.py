@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import CallbackSupportMixin, begin_tasks, with_callbacks
 from ._fit import fit_network, make_data, score_data
 from ._namespace import (
     HAS_ARRAY_API,
@@ -73,7 +74,9 @@ _LARGEST_DEFAULT_CODE = 16
 
 
 @parameters
-class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseDetector(
+    CallbackSupportMixin, ThresholdMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Base of all detectors: everything but the parameters and the network.
 
     A subclass declares its parameters as annotated fields and names its `module_class`,
@@ -150,6 +153,7 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             **{name: getattr(self, name) for name in sorted(own)},
         }
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Train on samples of which most, or all, are normal.
@@ -182,12 +186,15 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             as far as it is trained, with its threshold, and a warning says so.
         """
         check_parameters(self)
+        tasks = begin_tasks(self, X, y)
         with _plain_torch_modes():
             X, schema = read_training_samples(self, X, y)
-            fitted = fit_network(self, X, schema)
+            fitted = fit_network(self, X, schema, tasks)
         given = self.get_params(deep=False)
         kept = {k: v for k, v in vars(self).items() if k in given or k[-1] != "_"}
         self.__dict__ = kept | fitted
+        if tasks is not None:
+            tasks.end()
         return self
 
     @property
