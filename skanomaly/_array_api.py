@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ._namespace import is_dispatched, to_numpy
+from ._namespace import is_dispatched, to_host
 
 
 def take_array(X: Any, name: str) -> Any:
@@ -14,16 +14,16 @@ def take_array(X: Any, name: str) -> Any:
     """
     if isinstance(X, torch.Tensor):
         _check_tensor(X, name)
-        return X if is_dispatched(X) else _to_host(X)
+        return X if is_dispatched(X) else _as_numpy(X)
     if not is_dispatched(X):
         return X
     try:
         return torch.from_dlpack(X)  # shares memory
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
-        return torch.from_numpy(to_numpy(X))
+        return torch.from_numpy(to_host(X))
 
 
-def _to_host(X: torch.Tensor) -> Any:
+def _as_numpy(X: torch.Tensor) -> Any:
     """Return a tensor as an array of numpy, which has no bfloat16."""
     return (X.float() if X.dtype == torch.bfloat16 else X).cpu().numpy()
 

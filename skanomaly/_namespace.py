@@ -56,17 +56,15 @@ def check_same_namespace(estimator: Any, X: Any, method: str) -> None:
         )
 
 
-def to_numpy(array: Any) -> np.ndarray:
-    """Return any library's array as one of numpy."""
-    if is_dispatched(array):
-        return move_to(array, xp=np, device="cpu")
-    return np.asarray(array)
+def to_host(X: Any) -> Any:
+    """Return another library's array as one of numpy, and all else as it is."""
+    return move_to(X, xp=np, device="cpu") if is_dispatched(X) else X
 
 
 def like(values: Any, X: Any) -> Any:
     """Return values as an array of the library of X, on its device."""
     if not is_dispatched(X):
-        return to_numpy(values)
+        return np.asarray(values)
     xp, _, device = get_namespace_and_device(X)
     return move_to(values, xp=xp, device=device)
 

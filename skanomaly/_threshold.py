@@ -22,7 +22,7 @@ class ThresholdMixin(OutlierMixin):
             ``score_samples(X) - offset_``.
         """
         check_same_namespace(self, X, "decision_function")
-        return self.score_samples(X) - self.offset_
+        return self.score_samples(X) - float(self.offset_)
 
     def predict(self, X):
         """Tell outliers from inliers.

@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from ._array_api import take_array
-from ._namespace import namespace_of, to_numpy
+from ._namespace import namespace_of, to_host
 from ._warnings import warn_user
 
 # Typical values in this range need no word: a network expects about 1.
@@ -230,7 +230,7 @@ def _warn_of_labeled_outliers(y: Any) -> None:
     A search with refit does so: NoveltySplit keeps outliers out of the folds only.
     """
     try:
-        labels = to_numpy(y)
+        labels = np.asarray(to_host(y))
     except (TypeError, ValueError):  # ragged, or on a device: no labels
         return
     if labels.ndim != 1 or labels.dtype.kind not in "if":

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "_parameters": ({"nn"}, {"sklearn"}),
     "_namespace": (set(), {"numpy", "sklearn"}),
     "_array_api": ({"_namespace"}, {"torch"}),
+    "_callbacks": ({"training"}, {"sklearn"}),
     "_validation": (
         {"_array_api", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     ),
     "base": (
         {
+            "_callbacks",
             "_fit",
             "_namespace",
             "_state",
@@ -46,17 +48,23 @@ MAY_IMPORT = {
         {"torch", "numpy", "sklearn"},
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
-    "calibration": ({"calibration", "_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "calibration": (
+        {"calibration", "_namespace", "_threshold"},
+        {"numpy", "scipy", "sklearn"},
+    ),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
     "_matplotlib": (set(), {"matplotlib"}),
-    "metrics": ({"metrics", "_matplotlib", "_warnings"}, {"numpy", "scipy", "sklearn"}),
+    "metrics": (
+        {"metrics", "_matplotlib", "_namespace", "_warnings"},
+        {"numpy", "scipy", "sklearn"},
+    ),
     "model_selection": (
         {"metrics", "model_selection", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "neighbors": ({"_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "neighbors": ({"_namespace", "_threshold"}, {"numpy", "scipy", "sklearn"}),
     "ensemble": (
-        {"_threshold", "detectors", "ensemble", "neighbors"},
+        {"_namespace", "_threshold", "detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (
