@@ -1,14 +1,14 @@
 """How a detector is fitted: from its parameters and samples to fitted attributes."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
 from skorch.utils import noop
 from torch import Tensor
@@ -43,9 +43,9 @@ def fit_network(
     arguments = detector._module_arguments(schema.input_shape)
     budget = make_budget(detector, schema.input_shape, X.shape[0])
     bar = TrainingBar(type(detector).__name__, budget.max_epochs)
-    callbacks = _make_callbacks(detector, budget, bar, tasks)
     device = find_device(detector.device, X)
-    net = make_net(detector, arguments, budget, streams, callbacks, device)
+    told = [] if tasks is None else [tasks]
+    net = make_net(detector, arguments, budget, streams, bar, told, device=device)
     if goes_on:
         _continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
@@ -53,39 +53,49 @@ def fit_network(
     if split := _find_split(detector, streams):
         training_data = training_data.split(split)
 
-    def attributes_of(fitted_net: DetectorNet) -> dict[str, Any]:
+    def fitted_attributes(scored: DetectorNet) -> dict[str, Any]:
         rows = history + history_rows(net, len(history))
         return {
             **schema.attributes(),
-            "net_": fitted_net,
-            "history_": rows,
-            "n_iter_": sum("n_steps" not in row for row in rows),
-            "offset_": _find_offset(detector, fitted_net, data, training_data.held_out),
-            "_seed": seed,
-            "_arguments": arguments,
-            **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
+            **network_attributes(net, arguments, seed, rows),
+            "net_": scored,
+            "offset_": _find_offset(detector, scored, data, training_data.held_out),
         }
 
-    def attributes_so_far() -> dict[str, Any]:
-        # Of a copy: scoring draws random numbers, and training goes on.
-        weights = weights_of(net)
-        return attributes_of(
-            rebuild_net(detector.module_class, arguments, weights, seed, device)
-        )
-
     if tasks is not None:
-        tasks.follow(attributes_so_far)
+        # Of a copy, since to score may draw random numbers that training would have.
+        tasks.follow(lambda: fitted_attributes(_copy(net, detector, arguments, seed)))
     with net.interrupt_:
         with closing(bar):
             is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
-        attributes = attributes_of(net)
+        fitted = fitted_attributes(net)
     if is_interrupted or net.interrupt_.is_requested:
-        n_epochs = len(attributes["history_"]) - len(history)
+        n_epochs = len(fitted["history_"]) - len(history)
         warn_unconverged(
             f"Training was interrupted after {n_epochs} of {budget.max_epochs} "
             f"epochs; {type(detector).__name__} is fitted as far as it got."
         )
-    return attributes
+    return fitted
+
+
+def network_attributes(
+    net: DetectorNet, arguments: dict, seed: int, history: list
+) -> dict[str, Any]:
+    """Return the fitted attributes that a training gives, but for the threshold."""
+    return {
+        "net_": net,
+        "history_": history,
+        "n_iter_": sum("n_steps" not in row for row in history),
+        "_seed": seed,
+        "_arguments": arguments,
+        **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
+    }
+
+
+def _copy(net: DetectorNet, detector: Any, arguments: dict, seed: int) -> DetectorNet:
+    """Return a net of the same weights that has nothing to do with the training."""
+    weights, device = weights_of(net), str(net.device)
+    return rebuild_net(detector.module_class, arguments, weights, seed, device)
 
 
 def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
@@ -155,44 +165,26 @@ def make_net(
     arguments: Mapping[str, Any],
     budget: Budget,
     streams: Streams,
-    callbacks: list[Any],
+    bar: TrainingBar,
+    callbacks: Sequence[Callback] = (),
+    *,
     device: str,
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
     options.pop("train_split", None)
-    options.pop("callbacks", None)
-    net = DetectorNet(
-        partial(detector.module_class, **arguments),
-        streams=streams,
-        trim_fraction=detector.trim_fraction,
-        max_epochs=budget.max_epochs,
-        batch_size=budget.batch_size,
-        lr=detector.learning_rate,
-        device=device,
-        verbose=max(0, detector.verbose - 1),
-        callbacks=callbacks,
-        **options,
-    )
-    try:
-        return net.initialize()
-    except (TypeError, ValueError) as error:
-        if "unexpected argument" not in str(error):
-            raise
-        raise ValueError(f"net_params has a setting that is none: {error}") from error
-
-
-def _make_callbacks(
-    detector: Any, budget: Budget, bar: TrainingBar, tasks: FitTasks | None
-) -> list[Any]:
-    """Return skorch's callbacks: those that parameters ask for, and the caller's."""
-    own: list[tuple[str, Any]] = []
+    # Callbacks remember what they saw; the caller's own stay as they are.
+    of_user = copy.deepcopy(list(options.pop("callbacks", [])))
+    for each in of_user:
+        callback = each[1] if isinstance(each, tuple) else each
+        if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
+            # Each phase has new optimizers, and so begins the schedule anew.
+            callback.last_epoch = getattr(callback, "last_epoch", -1)
+    own: list[Any] = list(callbacks)
     if detector.verbose == 1:
         own.append(("progress", bar))
     elif detector.verbose > 1:
         own.append(("print_log", PrintLog()))
-    if tasks is not None:  # before what may end the training
-        own.append(("tasks", tasks))
     if detector.early_stopping:
         # skorch's relative threshold is wrong for losses below zero.
         stop = EarlyStopping(
@@ -203,14 +195,24 @@ def _make_callbacks(
             sink=noop,
         )
         own.append(("early_stopping", stop))
-    # Callbacks remember what they saw; the caller's own stay as they are.
-    callbacks = copy.deepcopy(list((detector.net_params or {}).get("callbacks", [])))
-    for each in callbacks:
-        callback = each[1] if isinstance(each, tuple) else each
-        if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
-            # Each phase has new optimizers, and so begins the schedule anew.
-            callback.last_epoch = getattr(callback, "last_epoch", -1)
-    return [*own, *callbacks]
+    net = DetectorNet(
+        partial(detector.module_class, **arguments),
+        streams=streams,
+        trim_fraction=detector.trim_fraction,
+        max_epochs=budget.max_epochs,
+        batch_size=budget.batch_size,
+        lr=detector.learning_rate,
+        device=device,
+        verbose=max(0, detector.verbose - 1),
+        callbacks=[*own, *of_user],
+        **options,
+    )
+    try:
+        return net.initialize()
+    except (TypeError, ValueError) as error:
+        if "unexpected argument" not in str(error):
+            raise
+        raise ValueError(f"net_params has a setting that is none: {error}") from error
 
 
 def _find_split(detector: Any, streams: Streams) -> Any:

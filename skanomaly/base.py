@@ -8,9 +8,7 @@ from dataclasses import fields
 from numbers import Real
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import torch
-from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
@@ -18,13 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, begin_tasks, with_callbacks
 from ._fit import fit_network, make_data, score_data
-from ._namespace import (
-    HAS_ARRAY_API,
-    check_same_namespace,
-    like,
-    namespace_of,
-    reshape,
-)
+from ._move import MoveMixin
+from ._namespace import HAS_ARRAY_API, check_same_namespace, like, reshape
 from ._parameters import (
     Activation,
     LearningRate,
@@ -75,7 +68,7 @@ _LARGEST_DEFAULT_CODE = 16
 
 @parameters
 class BaseDetector(
-    CallbackSupportMixin, ThresholdMixin, BaseEstimator, metaclass=ABCMeta
+    CallbackSupportMixin, MoveMixin, ThresholdMixin, BaseEstimator, metaclass=ABCMeta
 ):
     """Base of all detectors: everything but the parameters and the network.
 
@@ -282,21 +275,6 @@ class BaseDetector(
             net = state.pop("net_")
             state |= {"_weights": weights_of(net), "_device": str(net.device)}
         return state
-
-    def __sklearn_array_api_convert__(self, converter):
-        """Return a copy for arrays of another library or device.
-
-        scikit-learn's `move_estimator_to` calls it.
-        """
-        state = self.__getstate__()
-        with config_context(array_api_dispatch=True):
-            x = converter(np.empty(0))
-            if "_namespace" in state:
-                state["_namespace"] = namespace_of(x)
-                state["_device"] = find_device(self.device, x)
-        moved = type(self).__new__(type(self))
-        moved.__setstate__(state)
-        return moved
 
     def __setstate__(self, state):
         """Build the net again from the weights, on a device that is there."""

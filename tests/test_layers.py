@@ -25,6 +25,7 @@ MAY_IMPORT = {
         {"_array_api", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
     ),
+    "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
@@ -36,6 +37,7 @@ MAY_IMPORT = {
         {
             "_callbacks",
             "_fit",
+            "_move",
             "_namespace",
             "_state",
             "_parameters",
