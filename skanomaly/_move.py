@@ -21,6 +21,6 @@ class MoveMixin:
                 x = converter(np.empty(0))
                 state["_namespace"] = namespace_of(x)
             state["_device"] = find_device(self.device, x)
-        moved = type(self).__new__(type(self))
+        moved = object.__new__(type(self))
         moved.__setstate__(state)
         return moved

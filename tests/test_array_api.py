@@ -1,5 +1,6 @@
 """Tensors in, tensors out: scikit-learn's array API dispatch."""
 
+import doctest
 import importlib.util
 import pickle
 import sys
@@ -23,6 +24,7 @@ from skanomaly._validation import read_training_samples
 from skanomaly.calibration import ConformalDetector
 from skanomaly.metrics import outlier_scorer
 
+PAGE = Path(__file__).parents[1] / "docs" / "user_guide.rst"
 METHODS = ("score_samples", "decision_function", "predict", "anomaly_map")
 ignore_convergence = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -323,6 +325,13 @@ def test_an_older_scikit_learn_has_no_such_support(monkeypatch):
     assert not old.HAS_ARRAY_API
     assert not old.is_dispatched(torch.ones(1))
     assert old.namespace_of(torch.ones(1)) == ("numpy", "cpu")
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
+def test_the_page_runs():
+    failed, attempted = doctest.testfile(str(PAGE), False)
+    assert not failed
+    assert attempted >= 10
 
 
 @pytest.mark.gpu
