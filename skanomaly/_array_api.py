@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from ._namespace import is_dispatched, to_host
+from ._namespace import copy, is_dispatched, to_host
 
 
 def take_array(X: Any, name: str) -> Any:
@@ -17,6 +17,9 @@ def take_array(X: Any, name: str) -> Any:
         return X if is_dispatched(X) else _as_numpy(X)
     if not is_dispatched(X):
         return X
+    # torch ends the process where memory runs backwards; not all arrays tell.
+    if min(getattr(X, "strides", [-1]), default=0) < 0:
+        X = copy(X)
     try:
         return torch.from_dlpack(X)  # shares memory
     except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):

@@ -69,6 +69,11 @@ def like(values: Any, X: Any) -> Any:
     return move_to(values, xp=xp, device=device)
 
 
+def copy(array: Any) -> Any:
+    """Copy any library's array to memory of its own."""
+    return _array_api.get_namespace(array)[0].asarray(array, copy=True)
+
+
 def reshape(array: Any, shape: tuple[int, ...]) -> Any:
     """Reshape any library's array."""
     return _array_api.get_namespace(array)[0].reshape(array, shape)

@@ -327,6 +327,16 @@ def test_an_older_scikit_learn_has_no_such_support(monkeypatch):
     assert old.namespace_of(torch.ones(1)) == ("numpy", "cpu")
 
 
+@pytest.mark.usefixtures("dispatch")
+def test_memory_that_runs_backwards():
+    """torch would end the process."""
+    xp = pytest.importorskip("array_api_strict")
+    X = xp.asarray(make_samples())
+    detector = Autoencoder(max_epochs=2).fit(xp.flip(X, axis=0))
+    scores = detector.score_samples(X)
+    assert xp.all(detector.score_samples(xp.flip(X, axis=0)) == xp.flip(scores))
+
+
 @pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
 def test_the_page_runs():
     failed, attempted = doctest.testfile(str(PAGE), False)

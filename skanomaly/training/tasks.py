@@ -56,4 +56,4 @@ class FitTasks(Callback):
     def end(self) -> None:
         """End the task of the fit, and let go of the samples."""
         self.context.call_on_fit_task_end(**self.told, reconstruction_attributes={})
-        vars(self).clear()
+        self.__dict__.clear()
