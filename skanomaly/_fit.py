@@ -1,31 +1,35 @@
 """How a detector is fitted: from its parameters and samples to fitted attributes."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
 from skorch.utils import noop
+from torch import Tensor
 
 from ._budget import Budget, make_budget
-from ._state import load_weights, weights_of
+from ._state import load_weights, rebuild_net, weights_of
 from ._validation import Schema, find_device
 from ._warnings import warn_unconverged
 from .training import Data, DetectorNet, Streams, train
 from .training.passes import evaluate
 from .training.phases import history_rows
 from .training.progress import TrainingBar, scoring_bar
+from .training.tasks import FitTasks
 
 # An infinite score is of no use to a metric; no finite one is larger than this.
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
-def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
+def fit_network(
+    detector: Any, X: Any, schema: Schema, tasks: FitTasks | None = None
+) -> dict[str, Any]:
     """Train a detector's network on validated samples; return the fitted attributes."""
     goes_on = detector.warm_start and hasattr(detector, "net_")
     if goes_on and schema.input_shape != detector.input_shape_:
@@ -39,33 +43,59 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     arguments = detector._module_arguments(schema.input_shape)
     budget = make_budget(detector, schema.input_shape, X.shape[0])
     bar = TrainingBar(type(detector).__name__, budget.max_epochs)
-    net = make_net(detector, arguments, budget, streams, bar)
+    device = find_device(detector.device, X)
+    told = [] if tasks is None else [tasks]
+    net = make_net(detector, arguments, budget, streams, bar, told, device=device)
     if goes_on:
         _continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
+    training_data = Data(X, device=net.device, streams=streams)
+    if split := _find_split(detector, streams):
+        training_data = training_data.split(split)
+
+    def fitted_attributes(scored: DetectorNet) -> dict[str, Any]:
+        rows = history + history_rows(net, len(history))
+        return {
+            **schema.attributes(),
+            **network_attributes(net, arguments, seed, rows),
+            "net_": scored,
+            "offset_": _find_offset(detector, scored, data, training_data.held_out),
+        }
+
+    if tasks is not None:
+        # Of a copy, since to score may draw random numbers that training would have.
+        tasks.follow(lambda: fitted_attributes(_copy(net, detector, arguments, seed)))
     with net.interrupt_:
         with closing(bar):
-            training_data = Data(X, device=net.device, streams=streams)
-            if split := _find_split(detector, streams):
-                training_data = training_data.split(split)
             is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
-        offset = _find_offset(detector, net, data, training_data.held_out)
-    rows = history_rows(net, len(history))
+        fitted = fitted_attributes(net)
     if is_interrupted or net.interrupt_.is_requested:
+        n_epochs = len(fitted["history_"]) - len(history)
         warn_unconverged(
-            f"Training was interrupted after {len(rows)} of {budget.max_epochs} "
+            f"Training was interrupted after {n_epochs} of {budget.max_epochs} "
             f"epochs; {type(detector).__name__} is fitted as far as it got."
         )
+    return fitted
+
+
+def network_attributes(
+    net: DetectorNet, arguments: dict, seed: int, history: list
+) -> dict[str, Any]:
+    """Return the fitted attributes that a training gives, but for the threshold."""
     return {
-        **schema.attributes(),
         "net_": net,
-        "history_": history + rows,
-        "n_iter_": sum("n_steps" not in row for row in history + rows),
-        "offset_": offset,
+        "history_": history,
+        "n_iter_": sum("n_steps" not in row for row in history),
         "_seed": seed,
         "_arguments": arguments,
         **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
     }
+
+
+def _copy(net: DetectorNet, detector: Any, arguments: dict, seed: int) -> DetectorNet:
+    """Return a net of the same weights that has nothing to do with the training."""
+    weights, device = weights_of(net), str(net.device)
+    return rebuild_net(detector.module_class, arguments, weights, seed, device)
 
 
 def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
@@ -108,7 +138,8 @@ def _find_offset(
         data, method = data.take(held_out.rows), "weibull"
     n_scored = net.module_.max_threshold_samples or len(data)
     scores = score_data(net, data if n_scored >= len(data) else data.sample(n_scored))
-    return float(np.percentile(scores, 100.0 * detector.contamination, method=method))
+    values = scores.cpu().numpy()
+    return float(np.percentile(values, 100.0 * detector.contamination, method=method))
 
 
 def make_data(
@@ -122,11 +153,11 @@ def make_data(
     return Data(X, device=device, streams=streams, progress=progress)
 
 
-def score_data(net: DetectorNet, data: Data) -> np.ndarray:
+def score_data(net: DetectorNet, data: Data) -> Tensor:
     """Score samples. The one place where the sign is flipped."""
     score = evaluate(net.module_, "score", data)
     # A sample so extreme that the network overflows is as abnormal as can be.
-    return -np.nan_to_num(score, nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
+    return -score.nan_to_num(nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
 
 
 def make_net(
@@ -135,18 +166,21 @@ def make_net(
     budget: Budget,
     streams: Streams,
     bar: TrainingBar,
+    callbacks: Sequence[Callback] = (),
+    *,
+    device: str,
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
     options.pop("train_split", None)
     # Callbacks remember what they saw; the caller's own stay as they are.
-    callbacks = copy.deepcopy(list(options.pop("callbacks", [])))
-    for each in callbacks:
+    of_user = copy.deepcopy(list(options.pop("callbacks", [])))
+    for each in of_user:
         callback = each[1] if isinstance(each, tuple) else each
         if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
             # Each phase has new optimizers, and so begins the schedule anew.
             callback.last_epoch = getattr(callback, "last_epoch", -1)
-    own: list[tuple[str, Any]] = []
+    own: list[Any] = list(callbacks)
     if detector.verbose == 1:
         own.append(("progress", bar))
     elif detector.verbose > 1:
@@ -168,9 +202,9 @@ def make_net(
         max_epochs=budget.max_epochs,
         batch_size=budget.batch_size,
         lr=detector.learning_rate,
-        device=find_device(detector.device),
+        device=device,
         verbose=max(0, detector.verbose - 1),
-        callbacks=[*own, *callbacks],
+        callbacks=[*own, *of_user],
         **options,
     )
     try:

@@ -1,7 +1,8 @@
 """From scores and a threshold to predictions, for whatever has `score_samples`."""
 
-import numpy as np
 from sklearn.base import OutlierMixin
+
+from ._namespace import check_same_namespace, labels_below
 
 
 class ThresholdMixin(OutlierMixin):
@@ -20,7 +21,8 @@ class ThresholdMixin(OutlierMixin):
         scores : ndarray of shape (n_samples,)
             ``score_samples(X) - offset_``.
         """
-        return self.score_samples(X) - self.offset_
+        check_same_namespace(self, X, "decision_function")
+        return self.score_samples(X) - float(self.offset_)
 
     def predict(self, X):
         """Tell outliers from inliers.
@@ -35,4 +37,5 @@ class ThresholdMixin(OutlierMixin):
         is_inlier : ndarray of shape (n_samples,)
             -1 for outliers, 1 for inliers.
         """
-        return np.where(self.decision_function(X) < 0, -1, 1)
+        check_same_namespace(self, X, "predict")
+        return labels_below(self.decision_function(X), 0)

@@ -12,6 +12,8 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._array_api import take_array
+from ._namespace import namespace_of, to_host
 from ._warnings import warn_user
 
 # Typical values in this range need no word: a network expects about 1.
@@ -37,10 +39,14 @@ class Schema:
 
     input_shape: tuple[int, ...]
     feature_names: np.ndarray | None
+    namespace: tuple[str, str]
 
     def attributes(self) -> dict[str, Any]:
         """Return the fitted attributes that scikit-learn expects."""
-        found: dict[str, Any] = {"input_shape_": self.input_shape}
+        found: dict[str, Any] = {
+            "input_shape_": self.input_shape,
+            "_namespace": self.namespace,
+        }
         found["n_features_in_"] = math.prod(self.input_shape)
         if self.feature_names is not None:
             found["feature_names_in_"] = self.feature_names
@@ -90,9 +96,11 @@ def check_interval(name: str, value: Any) -> tuple[float, float]:
     return low, high
 
 
-def find_device(device: str | torch.device) -> str:
+def find_device(device: str | torch.device, X: Any = None) -> str:
     """Return the name of a device that exists here, or say which do."""
     if device == "auto":
+        if isinstance(X, torch.Tensor) and X.device.type != "cpu":
+            return str(X.device)
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
@@ -132,6 +140,7 @@ def check_net_params(net_params: dict[str, Any]) -> None:
 def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Schema]:
     """Return float32 samples as the network takes them, and their schema."""
     _warn_of_labeled_outliers(y)
+    namespace = namespace_of(X)
     X = _refuse_other_than_numbers(X, type(detector).__name__)
     shape = shape_of(X)
     wanted = _shape_for_fit(detector, shape)
@@ -143,7 +152,7 @@ def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Sc
     X = X if len(wanted) == 1 else X.reshape(X.shape[0], *wanted)
     names = getattr(stand_in, "feature_names_in_", None)
     _warn_of_units(X)
-    return X, Schema(tuple(X.shape[1:]), names)
+    return X, Schema(tuple(X.shape[1:]), names, namespace)
 
 
 def read_samples(detector: Any, X: Any) -> Any:
@@ -189,7 +198,7 @@ def shape_of(X: Any) -> tuple[int, ...]:
 def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> Any:
     """Convert to float32 and check the values."""
     options: dict[str, Any] = {
-        "dtype": np.float32,
+        "dtype": torch.float32 if isinstance(X, torch.Tensor) else np.float32,
         "order": "C",
         "accept_sparse": "csr",
         "allow_nd": True,
@@ -216,13 +225,14 @@ def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> An
 
 def _check_values(X: Any, name: str) -> None:
     """Refuse NaN and infinity, part by part."""
+    xp: Any = torch if isinstance(X, torch.Tensor) else np
     for values in _parts(X):
         with np.errstate(over="ignore", invalid="ignore"):
-            is_finite = np.isfinite(values.sum())  # in one pass, without a mask
-        if is_finite or np.isfinite(values).all():
+            is_finite = xp.isfinite(values.sum())  # in one pass, without a mask
+        if is_finite or xp.isfinite(values).all():
             continue
         too_large = "infinity or a value too large for float32"
-        what = "NaN" if np.isnan(values).any() else too_large
+        what = "NaN" if xp.isnan(values).any() else too_large
         raise ValueError(
             f"Input X contains {what}: {name} needs finite numbers. "
             "skanomaly.make_tabular_pipeline imputes what is missing and clips what is "
@@ -230,12 +240,13 @@ def _check_values(X: Any, name: str) -> None:
         )
 
 
-def _parts(X: Any) -> Iterator[np.ndarray]:
+def _parts(X: Any) -> Iterator[Any]:
     """Cut values into parts of bounded size."""
     values = X.data if sparse.issparse(X) else X
     size = max(_VALUES_CHECKED_AT_ONCE // max(math.prod(values.shape[1:]), 1), 1)
     for start in range(0, len(values), size):
-        yield np.asarray(values[start : start + size])
+        part = values[start : start + size]
+        yield part if isinstance(part, torch.Tensor) else np.asarray(part)
 
 
 def _warn_of_labeled_outliers(y: Any) -> None:
@@ -244,7 +255,7 @@ def _warn_of_labeled_outliers(y: Any) -> None:
     A search with refit does so: NoveltySplit keeps outliers out of the folds only.
     """
     try:
-        labels = np.asarray(y)
+        labels = np.asarray(to_host(y))
     except (TypeError, ValueError):  # ragged, or on a device: no labels
         return
     if labels.ndim != 1 or labels.dtype.kind not in "if":
@@ -259,9 +270,8 @@ def _warn_of_labeled_outliers(y: Any) -> None:
 
 
 def _refuse_other_than_numbers(X: Any, name: str) -> Any:
-    """Refuse dates, masks and frames that are no data yet; take tensors as arrays."""
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu().numpy()
+    """Refuse dates, masks and frames that are no data yet."""
+    X = take_array(X, name)
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise TypeError(
             f"{name} takes data, got a {type(X).__name__}. Use X.collect()."
@@ -344,6 +354,8 @@ def _shape_for_fit(detector: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _warn_of_units(X: Any) -> None:
     """Warn of values far from 1, which no network is initialized for."""
     some = X[:: max(X.shape[0] // _N_ROWS_LOOKED_AT, 1)]
+    if isinstance(some, torch.Tensor):
+        some = some.cpu().numpy()
     values = np.abs(some.toarray() if sparse.issparse(some) else some)
     typical = float(np.percentile(values, 90))
     if typical and not _SMALLEST_TYPICAL <= typical <= _LARGEST_TYPICAL:

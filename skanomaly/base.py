@@ -8,14 +8,16 @@ from dataclasses import fields
 from numbers import Real
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._callbacks import CallbackSupportMixin, begin_tasks, with_callbacks
 from ._fit import fit_network, make_data, score_data
+from ._move import MoveMixin
+from ._namespace import HAS_ARRAY_API, check_same_namespace, like, reshape
 from ._parameters import (
     Activation,
     LearningRate,
@@ -65,7 +67,9 @@ _LARGEST_DEFAULT_CODE = 16
 
 
 @parameters
-class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseDetector(
+    CallbackSupportMixin, MoveMixin, ThresholdMixin, BaseEstimator, metaclass=ABCMeta
+):
     """Base of all detectors: everything but the parameters and the network.
 
     A subclass declares its parameters as annotated fields and names its `module_class`,
@@ -142,6 +146,7 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             **{name: getattr(self, name) for name in sorted(own)},
         }
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Train on samples of which most, or all, are normal.
@@ -174,12 +179,15 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             as far as it is trained, with its threshold, and a warning says so.
         """
         check_parameters(self)
+        tasks = begin_tasks(self, X, y)
         with _plain_torch_modes():
             X, schema = read_training_samples(self, X, y)
-            fitted = fit_network(self, X, schema)
+            fitted = fit_network(self, X, schema, tasks)
         given = self.get_params(deep=False)
         kept = {k: v for k, v in vars(self).items() if k in given or k[-1] != "_"}
         self.__dict__ = kept | fitted
+        if tasks is not None:
+            tasks.end()
         return self
 
     @property
@@ -201,9 +209,9 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             Of float64. A sample's score is the same to the bit whatever else is scored
             with it.
         """
-        check_is_fitted(self)
         with _plain_torch_modes():
-            return score_data(self.net_, self._read(X))
+            data = self._read(X, "score_samples")
+            return like(score_data(self.net_, data), X)
 
     def anomaly_map(self, X):
         """Return where each sample is abnormal.
@@ -219,7 +227,7 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
             What each feature, pixel or voxel adds to the abnormality of the sample: the
             higher, the more abnormal; float64.
         """
-        return self._evaluate("anomaly_map", X).reshape(shape_of(X))
+        return reshape(self._evaluate("anomaly_map", X), shape_of(X))
 
     @available_if(lambda self: hasattr(self.module_class, "reconstruct"))
     def reconstruct(self, X):
@@ -235,16 +243,18 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
         x_rec : ndarray of the shape of X
             Dense, float64.
         """
-        return self._evaluate("reconstruct", X).reshape(shape_of(X))
+        return reshape(self._evaluate("reconstruct", X), shape_of(X))
 
-    def _evaluate(self, method: str, X) -> np.ndarray:
+    def _evaluate(self, method: str, X):
         """Apply a method of the module to samples."""
-        check_is_fitted(self)
         with _plain_torch_modes():
-            return evaluate(self.module_, method, self._read(X))
+            data = self._read(X, method)
+            return like(evaluate(self.module_, method, data), X)
 
-    def _read(self, X) -> Data:
+    def _read(self, X, method: str) -> Data:
         """Return samples of the shape seen in fit as the network takes them."""
+        check_is_fitted(self)
+        check_same_namespace(self, X, method)
         return make_data(self, read_samples(self, X), self.net_.device)
 
     def __sklearn_is_fitted__(self):
@@ -252,9 +262,10 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
         return hasattr(self, "net_")
 
     def __sklearn_tags__(self):
-        """Tell scikit-learn that sparse rows are welcome."""
+        """Tell scikit-learn that sparse rows and arrays on a GPU are welcome."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.sample_shape is None
+        tags.array_api_support = HAS_ARRAY_API
         return tags
 
     def __getstate__(self):

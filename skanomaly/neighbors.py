@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._namespace import like, to_host
 from ._threshold import ThresholdMixin
 
 __all__ = ["NearestNeighborDetector"]
@@ -171,7 +172,7 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
         """
         check_is_fitted(self)
         distances, _ = self._find(self._read(X, reset=False))
-        return -distances
+        return like(-distances, X)
 
     def anomaly_map(self, X):
         """Return in which features each row differs from its k-th nearest neighbor.
@@ -188,9 +189,9 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
             is the square of its score.
         """
         check_is_fitted(self)
-        X = self._read(X, reset=False)
-        X_dense = X.toarray() if issparse(X) else X
-        return np.square(X_dense - self.reconstruct(X))
+        rows = self._read(X, reset=False)
+        dense = rows.toarray() if issparse(rows) else rows
+        return like(np.square(dense - self.reconstruct(rows)), X)
 
     def reconstruct(self, X):
         """Return the k-th nearest neighbor of each row.
@@ -208,7 +209,8 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
         check_is_fitted(self)
         _, neighbors = self._find(self._read(X, reset=False))
         rows = self.neighbors_._fit_X[neighbors]
-        return (rows.toarray() if issparse(rows) else rows).astype(np.float64)
+        dense = rows.toarray() if issparse(rows) else rows
+        return like(dense.astype(np.float64), X)
 
     def _find(self, X):
         """Return the k-th nearest other row of each row: its distance and its index."""
@@ -225,7 +227,7 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
         """Validate rows; float32 and float64 stay what they are."""
         return validate_data(
             self,
-            X,
+            to_host(X),
             accept_sparse="csr",
             # scikit-learn's other metrics of sparse rows take 32-bit indices only.
             accept_large_sparse=self.metric == "euclidean",

@@ -261,7 +261,7 @@ def test_passes_of_batches():
     values = list(map_batches(torch.neg, batches))
     assert [each.ravel().tolist() for each in values] == [[-1, -2], [-4]]
     assert collect(values, 3).ravel().tolist() == [-1, -2, -4]
-    assert collect(values, 3).dtype == np.float64
+    assert collect(values, 3).dtype == torch.float64
     assert mean(values).item() == pytest.approx(-7 / 3)
     assert any_row([torch.zeros(2, 2), torch.eye(2)[:1]]).tolist() == [True, False]
 

@@ -86,7 +86,7 @@ def test_untrained_networks_do_not_find_them(Detector, kind):
     torch.manual_seed(0)
     arguments = make_learner(Detector, kind)._module_arguments(SAMPLE_SHAPES[kind])
     module = Detector.module_class(**arguments).eval()
-    auc = measure_auc(lambda X: -evaluate(module, "score", Data(X)), kind)
+    auc = measure_auc(lambda X: -evaluate(module, "score", Data(X)).numpy(), kind)
     assert auc < 0.7
 
 

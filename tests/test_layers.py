@@ -18,17 +18,27 @@ MAY_IMPORT = {
         {"torch", "skorch", "numpy", "scipy", "sklearn", "tqdm"},
     ),
     "_parameters": ({"nn"}, {"sklearn"}),
-    "_validation": ({"_warnings"}, {"torch", "numpy", "scipy", "sklearn"}),
+    "_namespace": (set(), {"numpy", "sklearn"}),
+    "_array_api": ({"_namespace"}, {"torch"}),
+    "_callbacks": ({"training"}, {"sklearn"}),
+    "_validation": (
+        {"_array_api", "_namespace", "_warnings"},
+        {"torch", "numpy", "scipy", "sklearn"},
+    ),
+    "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
     "_budget": (set(), set()),
-    "_threshold": (set(), {"numpy", "sklearn"}),
+    "_threshold": ({"_namespace"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_fit": (
         {"_budget", "_state", "_validation", "_warnings", "training"},
-        {"numpy", "sklearn", "skorch"},
+        {"torch", "numpy", "sklearn", "skorch"},
     ),
     "base": (
         {
+            "_callbacks",
             "_fit",
+            "_move",
+            "_namespace",
             "_state",
             "_parameters",
             "_threshold",
@@ -40,17 +50,23 @@ MAY_IMPORT = {
         {"torch", "numpy", "sklearn"},
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
-    "calibration": ({"calibration", "_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "calibration": (
+        {"calibration", "_namespace", "_threshold"},
+        {"numpy", "scipy", "sklearn"},
+    ),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
     "_matplotlib": (set(), {"matplotlib"}),
-    "metrics": ({"metrics", "_matplotlib", "_warnings"}, {"numpy", "scipy", "sklearn"}),
+    "metrics": (
+        {"metrics", "_matplotlib", "_namespace", "_warnings"},
+        {"numpy", "scipy", "sklearn"},
+    ),
     "model_selection": (
         {"metrics", "model_selection", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "neighbors": ({"_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "neighbors": ({"_namespace", "_threshold"}, {"numpy", "scipy", "sklearn"}),
     "ensemble": (
-        {"_threshold", "detectors", "ensemble", "neighbors"},
+        {"_namespace", "_threshold", "detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (

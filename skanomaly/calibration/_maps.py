@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._namespace import like, to_host
+
 
 def _detector_has(name):
     """Make an `available_if` check that the wrapped detector has a method."""
@@ -56,4 +58,5 @@ class MapsMixin:
     def _average(self, method, X):
         """Return the mean of what a method of the fitted detectors returns."""
         check_is_fitted(self)
-        return np.mean([getattr(each, method)(X) for each in self.estimators_], axis=0)
+        values = [to_host(getattr(each, method)(X)) for each in self.estimators_]
+        return like(np.mean(values, axis=0), X)

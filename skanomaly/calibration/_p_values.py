@@ -7,6 +7,7 @@ from scipy.stats import false_discovery_control
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
 
 from ._rank import explain_too_few, find_rank, n_needed
@@ -18,7 +19,7 @@ class NoThresholdError(ValueError, AttributeError):
 
 def scores_of(detector, X):
     """Return a detector's scores, or raise if they can't be ranked."""
-    scores = np.asarray(detector.score_samples(X), dtype=np.float64)
+    scores = np.asarray(to_host(detector.score_samples(X)), dtype=np.float64)
     if np.isnan(scores).any():
         raise ValueError(
             f"The detector's scores are NaN for {np.isnan(scores).sum()} of "
@@ -65,10 +66,7 @@ class PValueMixin(ThresholdMixin):
         scores : ndarray of shape (n_samples,)
             The lower, the more abnormal. The mean over `estimators_`.
         """
-        check_is_fitted(self)
-        # Not numpy's mean, which adds those of one sample in another order.
-        scores = sum(scores_of(each, X) for each in self.estimators_)
-        return scores / len(self.estimators_)
+        return like(self._mean_scores(X), X)
 
     def p_values(self, X):
         """Return the conformal p-value of each sample.
@@ -85,7 +83,18 @@ class PValueMixin(ThresholdMixin):
             that are at least as abnormal. Where n is zero, less than that with
             ``tail="pareto"``.
         """
-        scores = self.score_samples(X)
+        return like(self._find_p_values(X), X)
+
+    def _mean_scores(self, X):
+        """Return the scores as an array of numpy."""
+        check_is_fitted(self)
+        # Not numpy's mean, which adds those of one sample in another order.
+        scores = sum(scores_of(each, X) for each in self.estimators_)
+        return scores / len(self.estimators_)
+
+    def _find_p_values(self, X):
+        """Return the p-values as an array of numpy."""
+        scores = self._mean_scores(X)
         n_lower = np.searchsorted(self.calibration_scores_, scores, side="right")
         p_values = (1 + n_lower) / (len(self.calibration_scores_) + 1)
         if self._tail is not None:
@@ -109,8 +118,8 @@ class PValueMixin(ThresholdMixin):
         probabilities : ndarray of shape (n_samples, 2)
             ``1 - p`` and ``p`` of each sample, in the order of `classes_`.
         """
-        found = self.p_values(X)
-        return np.column_stack([1 - found, found])
+        found = self._find_p_values(X)
+        return like(np.column_stack([1 - found, found]), X)
 
     def predict_batch(self, X, *, fdr=0.1):
         """Predict outliers of a batch, with a limit on the fraction of false ones.
@@ -148,7 +157,7 @@ class PValueMixin(ThresholdMixin):
         check_scalar(
             fdr, "fdr", Real, min_val=0, max_val=1, include_boundaries="neither"
         )
-        found = self.p_values(X)
+        found = self._find_p_values(X)
         n_held_out = len(self.calibration_scores_)
         if self._tail is None and 1 / (n_held_out + 1) > fdr:
             raise ValueError(
@@ -156,7 +165,7 @@ class PValueMixin(ThresholdMixin):
                 f"{n_held_out}: with fewer, no sample can be predicted to be an "
                 "outlier. Raise fdr, or fit with more samples."
             )
-        return np.where(false_discovery_control(found) <= fdr, -1, 1)
+        return like(np.where(false_discovery_control(found) <= fdr, -1, 1), X)
 
 
 def check_confidence(confidence, is_cross):

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
 
 from ._scale import PValueScale
@@ -213,7 +214,7 @@ class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
             scored with it if that holds for the members.
         """
         check_is_fitted(self)
-        return _combine(self._member_values(X), self._combination)
+        return like(_combine(self._member_values(X), self._combination), X)
 
     def _member_values(self, X):
         """Return -log p of each member: of shape (n_members, n_samples)."""
@@ -262,7 +263,7 @@ def _fit_member(name, member, train, held_out, X):
 
 def _abnormality(estimator, X):
     """Return the negative of a member's scores, or raise if they can't be ranked."""
-    scores = np.asarray(estimator.score_samples(X), dtype=np.float64)
+    scores = np.asarray(to_host(estimator.score_samples(X)), dtype=np.float64)
     if not np.isfinite(scores).all():
         raise ValueError(
             f"{np.sum(~np.isfinite(scores))} of {len(scores)} scores are NaN or "

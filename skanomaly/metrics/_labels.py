@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils import column_or_1d
 
+from skanomaly._namespace import to_host
+
 
 def is_outlier(y, outlier_label=None):
     """Return which labels are those of outliers.
@@ -36,7 +38,7 @@ def is_outlier(y, outlier_label=None):
     >>> is_outlier(["smurf", "normal"], outlier_label="smurf")
     array([ True, False])
     """
-    y = column_or_1d(y)
+    y = column_or_1d(to_host(y))
     if outlier_label is not None:
         return y == outlier_label
     labels = set(np.unique(y).tolist())

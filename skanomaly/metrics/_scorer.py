@@ -6,6 +6,8 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.utils import column_or_1d
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from skanomaly._namespace import to_host
+
 from ._labels import is_outlier
 
 _RESPONSES = ("score_samples", "decision_function", "predict")
@@ -111,7 +113,7 @@ class _OutlierScorer:
         self.__name__ = metric if is_name else getattr(metric, "__name__", repr(metric))
 
     def __call__(self, estimator, X, y, **params):
-        y = column_or_1d(y)
+        y = column_or_1d(to_host(y))
         # All 1 are inliers in one coding and outliers in the other: NaN in both.
         if self.outlier_label is None and len(np.unique(y)) == 1:
             return np.nan
@@ -121,7 +123,7 @@ class _OutlierScorer:
         if isinstance(self.metric, (str, SKLEARN_SCORER)):
             scorer = get_scorer(self.metric)
             return scorer(_OutlierClassifier(estimator), X, truth.astype(int), **params)
-        response = getattr(estimator, self.response_method)(X)
+        response = to_host(getattr(estimator, self.response_method)(X))
         is_label = self.response_method == "predict"
         response = response == -1 if is_label else -response
         return self.metric(truth, response, **self.kwargs, **params)
@@ -153,7 +155,7 @@ class _OutlierClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X):
-        return -self.detector.score_samples(X)
+        return -to_host(self.detector.score_samples(X))
 
     def predict(self, X):
-        return (self.detector.predict(X) == -1).astype(int)
+        return (to_host(self.detector.predict(X)) == -1).astype(int)

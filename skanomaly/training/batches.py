@@ -108,6 +108,17 @@ def _fits(samples: Tensor, device: torch.device) -> bool:
     return samples.nbytes < _FRACTION_OF_DEVICE_MEMORY * free
 
 
+def device_of(X: Any) -> torch.device:
+    """Return where samples are, which need not be where batches are wanted."""
+    return X.device if isinstance(X, Tensor) else torch.device("cpu")
+
+
+def empty_batch(X: Any, n_rows: int) -> Tensor:
+    """Return memory for a batch, where the samples are."""
+    shape = (n_rows, *X.shape[1:])
+    return torch.empty(shape, dtype=torch.float32, device=device_of(X))
+
+
 def dense(rows: Any) -> Tensor:
     """Return rows of whatever kind as a tensor."""
     if isinstance(rows, Tensor):

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from . import passes
-from .batches import Batches, dense
+from .batches import Batches, dense, empty_batch
 from .random import Streams
 from .rounding import largest_size
 
@@ -217,7 +217,7 @@ class Data:
             stop = min(start + size, n_samples)
             rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
             fits = (n for n in sizes if stop - start <= n < size)
-            padded = torch.empty((next(fits, size), *sample_shape), dtype=torch.float32)
+            padded = empty_batch(self.source, next(fits, size))
             padded[: stop - start] = dense(self.source[rows])
             padded[stop - start :] = 0
             yield stop - start, padded.to(self.device)

@@ -188,6 +188,7 @@ class DetectorNet(NeuralNet):
         self._stopped_by_callback = is_interrupted = False
         if phase.steps is not None:
             n_epochs = -(-phase.steps // self._steps_per_round(data))
+        self.n_phase_epochs_ = n_epochs
         self.notify("on_train_begin", X=data, y=None)
         try:
             self.fit_loop(data, epochs=n_epochs)

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from skanomaly.nn import DetectorModule
 
+from .batches import device_of
 from .rounding import sizes_alike
 
 # Batches of one fixed shape, with the number of rows that are no padding.
@@ -43,8 +43,10 @@ def map_batches(
         yield fn(x)[:n_rows]
 
 
-def collect(values: Iterable[Tensor], n_rows: int) -> np.ndarray:
-    """Put the values of all batches into one array that is allocated once.
+def collect(
+    values: Iterable[Tensor], n_rows: int, device: str | torch.device = "cpu"
+) -> Tensor:
+    """Put the values of all batches into one tensor that is allocated once.
 
     Parameters
     ----------
@@ -52,11 +54,13 @@ def collect(values: Iterable[Tensor], n_rows: int) -> np.ndarray:
         Of the shapes (n, ...), as from `map_batches`.
     n_rows : int
         Rows of all of them.
+    device : str or torch.device, default="cpu"
+        Where they are wanted.
 
     Returns
     -------
-    array : ndarray of shape (n_rows, ...)
-        In float64.
+    collected : Tensor of shape (n_rows, ...)
+        In float64, or in float32 on Apple's MPS, which has no other.
 
     Examples
     --------
@@ -65,16 +69,19 @@ def collect(values: Iterable[Tensor], n_rows: int) -> np.ndarray:
     >>> collect([torch.zeros(2), torch.ones(1)], 3).tolist()
     [0.0, 0.0, 1.0]
     """
-    array, start = np.empty(0), 0
+    device = torch.device(device)
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    collected, start = torch.empty(0, dtype=dtype, device=device), 0
     for part in values:
         if not start:
-            array = np.empty((n_rows, *part.shape[1:]))
-        array[start : start + len(part)] = part.cpu().numpy()
+            collected = collected.new_empty((n_rows, *part.shape[1:]))
+        # In float32 to the other device: it may be the one that has float64.
+        collected[start : start + len(part)] = part.to(device)
         start += len(part)
-    return array
+    return collected
 
 
-def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
+def evaluate(module: DetectorModule, method: str, data: Any) -> Tensor:
     """Apply a method of a module, which is in evaluation mode, to samples.
 
     Parameters
@@ -88,9 +95,9 @@ def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
 
     Returns
     -------
-    values : ndarray of shape (n_samples, ...)
-        What it returned for each sample, float64; the same to the bit whatever other
-        samples there are.
+    values : Tensor of shape (n_samples, ...)
+        What it returned for each sample, as from `collect`, on the device of the
+        samples; the same to the bit whatever other samples there are.
 
     Examples
     --------
@@ -100,11 +107,12 @@ def evaluate(module: DetectorModule, method: str, data: Any) -> np.ndarray:
     >>> from skanomaly.training.passes import evaluate
     >>> X = np.zeros((50, 4), dtype=np.float32)
     >>> evaluate(Autoencoder(max_epochs=1).fit(X).module_, "score", Data(X)).shape
-    (50,)
+    torch.Size([50])
     """
     with torch.no_grad():
         sizes = sizes_alike(module, method, len(data))
-        return collect(data.map(getattr(module, method), sizes), len(data))
+        values = data.map(getattr(module, method), sizes)
+        return collect(values, len(data), device_of(data.source))
 
 
 def mean(values: Iterable[Tensor]) -> Tensor:

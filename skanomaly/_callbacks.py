@@ -1,0 +1,28 @@
+"""scikit-learn's own callbacks, which it has since 1.9."""
+
+from typing import Any
+
+from .training.tasks import FitTasks
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in: such a scikit-learn sets no callbacks."""
+
+    def with_callbacks(method):
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "begin_tasks", "with_callbacks"]
+
+
+def begin_tasks(detector: Any, X: Any, y: Any) -> FitTasks | None:
+    """Begin the task of a whole fit, if any callback is there to be told."""
+    if not getattr(detector, "_skl_callbacks", None):
+        return None
+    # How many phases there are is known when the last is over.
+    context = detector._init_callback_context(max_subtasks=None)
+    return FitTasks(context, estimator=detector, X=X, y=y)
