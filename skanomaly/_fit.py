@@ -1,14 +1,14 @@
 """How a detector is fitted: from its parameters and samples to fitted attributes."""
 
 import copy
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping, LRScheduler, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
 from skorch.utils import noop
 
@@ -33,22 +33,23 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
             "With warm_start=True training continues with samples of shape "
             f"{detector.input_shape_}, got {schema.input_shape}."
         )
-    seed = check_random_state(detector.random_state).randint(np.iinfo(np.int32).max)
-    seed, history = (detector._seed, detector.history_) if goes_on else (seed, [])
+    seed = detector._seed if goes_on else draw_seed(detector)
+    history = detector.history_ if goes_on else []
     streams = Streams(seed, n_epochs=len(history))
     arguments = detector._module_arguments(schema.input_shape)
     budget = make_budget(detector, schema.input_shape, X.shape[0])
     bar = TrainingBar(type(detector).__name__, budget.max_epochs)
     net = make_net(detector, arguments, budget, streams, bar)
     if goes_on:
-        _continue_from(detector, net, arguments)
+        continue_from(detector, net, arguments)
     data = make_data(detector, X, net.device, streams)
     with net.interrupt_:
         with closing(bar):
             training_data = Data(X, device=net.device, streams=streams)
             if split := _find_split(detector, streams):
                 training_data = training_data.split(split)
-            is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
+            with advice_if_diverged(detector):
+                is_interrupted = train(net, training_data, is_warm_start=goes_on)
         offset = _find_offset(detector, net, data, training_data.held_out)
     rows = history_rows(net, len(history))
     if is_interrupted or net.interrupt_.is_requested:
@@ -58,17 +59,32 @@ def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
         )
     return {
         **schema.attributes(),
-        "net_": net,
-        "history_": history + rows,
-        "n_iter_": sum("n_steps" not in row for row in history + rows),
+        **network_attributes(net, arguments, seed, history + rows),
         "offset_": offset,
+    }
+
+
+def draw_seed(detector: Any) -> int:
+    """Draw the seed of all random streams from a detector's `random_state`."""
+    random_state = check_random_state(detector.random_state)
+    return random_state.randint(np.iinfo(np.int32).max)
+
+
+def network_attributes(
+    net: DetectorNet, arguments: dict, seed: int, history: list
+) -> dict[str, Any]:
+    """Return the fitted attributes that a training gives, but for the threshold."""
+    return {
+        "net_": net,
+        "history_": history,
+        "n_iter_": sum("n_steps" not in row for row in history),
         "_seed": seed,
         "_arguments": arguments,
         **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
     }
 
 
-def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
+def continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
     """Load the fitted weights, or name the parameters that they don't fit."""
     try:
         load_weights(net, weights_of(detector.net_))
@@ -79,16 +95,17 @@ def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
             if str(before) != str(arguments[name])
         )
         raise ValueError(
-            "The weights are those of another network: with warm_start=True training "
-            f"can't continue after changing {changed}. Set the former values, or "
+            "The weights are those of another network: training can't continue after "
+            f"changing {changed}. Set the former values, or begin anew by fit with "
             "warm_start=False."
         ) from error
 
 
-def _train(detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool) -> bool:
-    """Train, and turn divergence into advice."""
+@contextmanager
+def advice_if_diverged(detector: Any) -> Iterator[None]:
+    """Turn divergence into advice."""
     try:
-        return train(net, data, is_warm_start=is_warm_start)
+        yield
     except FloatingPointError as error:
         raise ValueError(
             f"Training diverged: {error}. Scale the features (for example with "
@@ -135,23 +152,24 @@ def make_net(
     budget: Budget,
     streams: Streams,
     bar: TrainingBar,
+    callbacks: Sequence[Callback] = (),
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
     options.pop("train_split", None)
     # Callbacks remember what they saw; the caller's own stay as they are.
-    callbacks = copy.deepcopy(list(options.pop("callbacks", [])))
-    for each in callbacks:
+    of_user = copy.deepcopy(list(options.pop("callbacks", [])))
+    for each in of_user:
         callback = each[1] if isinstance(each, tuple) else each
         if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
             # Each phase has new optimizers, and so begins the schedule anew.
             callback.last_epoch = getattr(callback, "last_epoch", -1)
-    own: list[tuple[str, Any]] = []
+    own: list[Any] = list(callbacks)
     if detector.verbose == 1:
         own.append(("progress", bar))
     elif detector.verbose > 1:
         own.append(("print_log", PrintLog()))
-    if detector.early_stopping:
+    if detector.early_stopping and budget.n_iter_no_change is not None:
         # skorch's relative threshold is wrong for losses below zero.
         stop = EarlyStopping(
             patience=budget.n_iter_no_change,
@@ -170,7 +188,7 @@ def make_net(
         lr=detector.learning_rate,
         device=find_device(detector.device),
         verbose=max(0, detector.verbose - 1),
-        callbacks=[*own, *callbacks],
+        callbacks=[*own, *of_user],
         **options,
     )
     try:

@@ -27,6 +27,7 @@ from ._parameters import (
     UnitFloat,
     parameters,
 )
+from ._partial_fit import PartialFitMixin
 from ._state import rebuild_net, weights_of
 from ._threshold import ThresholdMixin
 from ._validation import (
@@ -65,7 +66,7 @@ _LARGEST_DEFAULT_CODE = 16
 
 
 @parameters
-class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseDetector(PartialFitMixin, ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors: everything but the parameters and the network.
 
     A subclass declares its parameters as annotated fields and names its `module_class`,

@@ -26,9 +26,14 @@ MAY_IMPORT = {
         {"_budget", "_state", "_validation", "_warnings", "training"},
         {"numpy", "sklearn", "skorch"},
     ),
+    "_partial_fit": (
+        {"_budget", "_fit", "_validation", "training"},
+        {"torch", "numpy", "sklearn"},
+    ),
     "base": (
         {
             "_fit",
+            "_partial_fit",
             "_state",
             "_parameters",
             "_threshold",
