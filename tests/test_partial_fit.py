@@ -87,7 +87,7 @@ WATCHED = {"net_params": {"callbacks": [Watch]}}
 @each_shape
 @each_detector
 def test_each_call_trains_and_sets_the_threshold(Detector, kind):
-    parts = chunks(2, kind, 40)
+    parts = chunks(2, kind, 24)
     detector = make_detector(Detector, random_state=0)
     assert detector.partial_fit(parts[0]) is detector
     weights, n_passes = weights_of(detector), detector.n_iter_
@@ -95,22 +95,23 @@ def test_each_call_trains_and_sets_the_threshold(Detector, kind):
     changed = weights_of(detector)
     assert any(not torch.equal(w, changed[name]) for name, w in weights.items())
     assert detector.n_iter_ > n_passes
-    assert detector.n_samples_seen_ == 80
+    assert detector.n_samples_seen_ == 48
     assert detector.input_shape_ == parts[0].shape[1:]
     n_held_out = len(detector.reservoir_)
-    assert n_held_out + len(detector.recent_samples_) == 80
-    assert n_held_out in (7, 8, 9)
+    assert n_held_out + len(detector.recent_samples_) == 48
+    assert n_held_out in (4, 5, 6)
     samples = np.concatenate([detector.reservoir_, detector.recent_samples_])
     assert np.isfinite(detector.offset_)
-    assert (detector.predict(samples) == -1).mean() == pytest.approx(0.1, abs=0.02)
+    assert (detector.predict(samples) == -1).mean() == pytest.approx(0.1, abs=0.03)
     maps = detector.anomaly_map(samples)
-    assert maps.shape == samples.shape and np.isfinite(maps).all()
+    assert maps.shape == samples.shape
+    assert np.isfinite(maps).all()
 
 
 @each_detector
 def test_a_stream_is_learned(Detector):
     params = {"learning_rate": 0.005, "batch_size": 16}
-    detector = stream(Detector, chunks(12, n_samples=300), **params)
+    detector = stream(Detector, chunks(10, n_samples=200), **params)
     normal = detector.score_samples(make_samples(seed=99))
     outliers = detector.score_samples(make_outliers(seed=99))
     assert (normal[:, np.newaxis] > outliers).mean() > 0.9
@@ -167,7 +168,8 @@ def test_a_pickled_detector_goes_on_as_if_it_had_stayed(Detector):
 
 def test_no_object_of_torch_is_pickled():
     data = pickle.dumps(stream(VAE, chunks(2)))
-    assert b"torch" not in data and b"skorch" not in data
+    assert b"torch" not in data
+    assert b"skorch" not in data
 
 
 def test_global_random_states_are_untouched():
@@ -252,16 +254,16 @@ def test_a_call_that_fails_leaves_the_detector_as_it_was(Detector, error):
             new.partial_fit(parts[0])
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert not hasattr(new, "n_features_in_") and not hasattr(new, "net_")
+    assert not hasattr(new, "n_features_in_")
+    assert not hasattr(new, "net_")
 
 
 def test_divergence_gives_advice():
     detector = stream(Autoencoder, chunks(1)).set_params(learning_rate=1.0)
     before = copy.copy(vars(detector))
     with pytest.raises(ValueError, match=r"Training diverged.*lower learning_rate"):
-        for _ in range(20):
-            detector.partial_fit(1e30 * make_samples())
-    assert vars(detector).keys() == before.keys()
+        detector.partial_fit(1e30 * make_samples())
+    assert vars(detector) == before
 
 
 # -- one pass --------------------------------------------------------------------------
@@ -269,22 +271,14 @@ def test_divergence_gives_advice():
 
 @each_detector
 def test_each_phase_goes_once_through_the_chunk(Detector):
-    X = make_samples(n_samples=200)
     params = {"max_epochs": 50, "early_stopping": True, "n_iter_no_change": 1}
     detector = make_detector(Detector, random_state=0, **params, **WATCHED)
     if Detector is OGNet:
-        detector.set_params(old_generator_epoch=1)
+        detector.set_params(n_phase_two_steps=75)
     for n_call in range(2):
-        detector.partial_fit(X)
-        n_trained = 2 * len(X) - len(detector.reservoir_)
-        n_trained = len(detector.recent_samples_) if not n_call else n_trained
-        n_steps = len(Watch.batches) / len(Watch.phases)
-        assert len(set(Watch.phases)) in (1, 2)
-        assert n_steps <= -(-200 // detector.batch_size)
-        sizes = [len(x) for x in Watch.batches]
-        if "phase two" not in Watch.phases:
-            assert sum(sizes) <= 200 * len(Watch.phases)
-            assert sum(sizes) >= 160 * len(Watch.phases)
+        detector.partial_fit(make_samples(n_samples=200, seed=n_call))
+        n_steps = -(-180 // detector.batch_size)
+        assert len(Watch.batches) == len(Watch.phases) * n_steps
 
 
 @pytest.mark.parametrize(
@@ -472,7 +466,7 @@ def test_held_out_rows_are_never_trained_on():
         detector.partial_fit(X)
         trained |= set(torch.cat(Watch.batches)[:, 0].tolist())
     held_out = set(detector.reservoir_[:, 0].tolist())
-    assert trained and held_out and not trained & held_out
+    assert not trained & held_out
     assert len(trained) + len(held_out) == 600
 
 
@@ -500,7 +494,9 @@ def test_rows_one_by_one():
         make_detector(Autoencoder).partial_fit(make_samples()[:1])
 
 
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.csc_array])
+@pytest.mark.parametrize(
+    "kind", [sparse.csr_array, sparse.csr_matrix, sparse.csc_array]
+)
 def test_sparse_chunks(kind):
     X = make_sparse_samples(100, 30, density=0.1)
     dense, as_csr = (
