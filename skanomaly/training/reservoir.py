@@ -51,7 +51,7 @@ def add_to_reservoir(
     ...     chunk = np.arange(start, start + 500, dtype=np.float32)[:, None]
     ...     reservoir = add_to_reservoir(reservoir, Data(chunk), rng)
     >>> len(reservoir), int((reservoir > 8000).sum())
-    (1000, 874)
+    (1000, 865)
     """
     sample_shape = data.source.shape[1:]
     size = max(min(_MOST_SAMPLES, _MOST_VALUES // prod(sample_shape)), 1)
