@@ -49,9 +49,8 @@ class PartialFitMixin:
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, ...)
-            The next samples, as for `fit`. Of them `validation_fraction` is held out of
-            training for the threshold; of a single one, perhaps all. The first call
-            needs two samples.
+            The next samples, as for `fit`; the first call needs two. Of them
+            `validation_fraction` is held out of training, for the threshold.
         y : None
             Not used, present for API consistency by convention.
 
