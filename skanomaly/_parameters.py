@@ -121,11 +121,11 @@ _SHARED_ATTRIBUTES = """\
         Samples given to `partial_fit`, trained on or held out. This and what follows up
         to `phase_states_` is only there after `partial_fit`.
     reservoir_ : ndarray of shape (n_kept, ...)
-        Held-out samples, at most 1,000, float32: recent ones are more likely among
-        them.
+        Held-out samples, float32: 20 / `contamination` of them, at most 1,000. Recent
+        ones are more likely among them.
     recent_samples_ : ndarray of shape (n_kept, ...)
-        The same of the training samples. What a network is told about its data is
-        measured on them.
+        The same of the training samples, at most 1,000. What a network is told about
+        its data is measured on them.
     phase_states_ : dict of str to dict
         What the optimizers go on with, for each phase of the training.
     module_ : torch.nn.Module

@@ -31,6 +31,11 @@ from .training.progress import TrainingBar
 from .training.reservoir import add_to_reservoir
 from .training.resume import ResumePhases
 
+# So many held-out samples are to be below the threshold. More would make it surer, and
+# slower to follow drift: old samples score low once the network has forgotten them.
+_RANK_OF_THRESHOLD, _MOST_HELD_OUT = 20, 1000
+_MOST_RECENT = 1000
+
 
 class PartialFitMixin:
     """`partial_fit` of a detector."""
@@ -104,8 +109,9 @@ def _train_on_chunk(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
     options: Any = {"device": net.device, "streams": streams}
     data = Data(X, **options)
     rows, held_out_rows = _split(detector, data, is_first=is_first)
-    reservoir = _add(detector, "reservoir_", data.take(held_out_rows))
-    recent = _add(detector, "recent_samples_", data.take(rows))
+    size = int(np.clip(_RANK_OF_THRESHOLD / detector.contamination, 1, _MOST_HELD_OUT))
+    reservoir = _add(detector, "reservoir_", data.take(held_out_rows), size)
+    recent = _add(detector, "recent_samples_", data.take(rows), _MOST_RECENT)
     held_out = Data(reservoir, **options)
     is_interrupted = False
     with net.interrupt_:
@@ -145,11 +151,11 @@ def _split(
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
-def _add(detector: Any, name: str, data: Data) -> np.ndarray:
+def _add(detector: Any, name: str, data: Data, size: int) -> np.ndarray:
     """Add samples to one of a detector's reservoirs, or to an empty one."""
     empty = np.empty((0, *data.source.shape[1:]), dtype=np.float32)
     random_state = data.streams.random_state("reservoir")
-    return add_to_reservoir(getattr(detector, name, empty), data, random_state)
+    return add_to_reservoir(getattr(detector, name, empty), data, random_state, size)
 
 
 def _find_offset(

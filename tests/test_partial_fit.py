@@ -548,6 +548,16 @@ def test_what_was_in_the_reservoir_is_not_changed():
     assert not first.any()
 
 
+def test_a_reservoir_shrinks():
+    detector = stream(Autoencoder, chunks(4, n_samples=500), contamination=0.1)
+    assert len(detector.reservoir_) == 200
+    before = {tuple(x) for x in detector.reservoir_}
+    detector.set_params(contamination=0.5).partial_fit(make_samples())
+    assert len(detector.reservoir_) == 40
+    assert 25 < len({tuple(x) for x in detector.reservoir_} & before) < 40
+    assert len(detector.recent_samples_) == 1000
+
+
 @pytest.mark.parametrize("n_parts", [1, 7, 100])
 def test_a_reservoir_forgets_exponentially(n_parts):
     """However the stream is cut into chunks."""

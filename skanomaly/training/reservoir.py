@@ -7,13 +7,14 @@ import numpy as np
 from .batches import dense
 from .data import Data
 
-# Enough for a threshold, few enough to be scored again after each chunk.
-_MOST_SAMPLES = 1000
 _MOST_VALUES = 2**25  # 128 MB
 
 
 def add_to_reservoir(
-    reservoir: np.ndarray, data: Data, random_state: np.random.RandomState
+    reservoir: np.ndarray,
+    data: Data,
+    random_state: np.random.RandomState,
+    size: int = 1000,
 ) -> np.ndarray:
     """Take new samples of a stream into a reservoir.
 
@@ -29,12 +30,13 @@ def add_to_reservoir(
         What comes next in the stream.
     random_state : RandomState
         Draws the places.
+    size : int, default=1000
+        Of the full reservoir, unless samples have more than 2**25 values together.
 
     Returns
     -------
     reservoir : ndarray of shape (n_kept, ...)
-        Of float32; at most 1,000 samples, or fewer if they have more than 33,554
-        values each.
+        Of float32.
 
     References
     ----------
@@ -54,7 +56,9 @@ def add_to_reservoir(
     (1000, 865)
     """
     sample_shape = data.source.shape[1:]
-    size = max(min(_MOST_SAMPLES, _MOST_VALUES // prod(sample_shape)), 1)
+    size = max(min(size, _MOST_VALUES // prod(sample_shape)), 1)
+    if len(reservoir) > size:
+        reservoir = reservoir[random_state.permutation(len(reservoir))[:size]]
     n_before, n_new = len(reservoir), len(data)
     n_free = min(size - n_before, n_new)
     places = np.append(
