@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python -m
 
-.PHONY: kddcup99 test lint docs clean
+.PHONY: kddcup99 benchmark test lint docs clean
 
 $(VENV)/installed-%: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -13,6 +13,13 @@ $(VENV)/installed-%: setup.cfg pyproject.toml constraints.txt
 # The main job: KDD Cup 1999 from a table to a figure. ARGS="--seeds 10" passes more on.
 kddcup99: $(VENV)/installed-examples
 	$(VENV)/bin/python examples/kddcup99.py $(ARGS)
+
+# Speed and memory beside a bare torch loop and other libraries; takes a quiet machine.
+benchmark: $(VENV)/installed-benchmarks
+	$(VENV)/bin/python examples/benchmarks/few_rows.py
+	$(VENV)/bin/python examples/benchmarks/fit_speed.py
+	$(VENV)/bin/python examples/benchmarks/scaling.py $(ARGS)
+	$(VENV)/bin/python examples/benchmarks/memory.py
 
 test: $(VENV)/installed-test
 	$(RUN) pytest --quiet --numprocesses auto $(ARGS)

@@ -8,6 +8,8 @@ _STEPS_OF_IMAGES = 2
 _BATCH_OF_IMAGES = 128
 _BATCH_OF_ROWS, _LARGEST_BATCH_OF_ROWS = 256, 4096
 _SHORTEST_PATIENCE = 10
+# A chunk of a stream is passed once: small ones would hardly train in larger batches.
+_STEPS_OF_CHUNK, _SMALLEST_BATCH_OF_CHUNK = 32, 16
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Budget:
 
     max_epochs: int
     batch_size: int
-    n_iter_no_change: int
+    n_iter_no_change: int | None  # None: no early stopping
 
 
 def make_budget(detector: Any, input_shape: tuple[int, ...], n_samples: int) -> Budget:
@@ -41,3 +43,16 @@ def make_budget(detector: Any, input_shape: tuple[int, ...], n_samples: int) -> 
     if patience is None:
         patience = max(max_epochs // 10, _SHORTEST_PATIENCE)
     return Budget(max_epochs, batch_size, patience)
+
+
+def make_chunk_budget(
+    detector: Any, input_shape: tuple[int, ...], n_samples: int
+) -> Budget:
+    """Return the budget of one pass over a chunk, in batches that make some steps."""
+    largest = _BATCH_OF_IMAGES if len(input_shape) > 1 else _BATCH_OF_ROWS
+    default = min(max(n_samples // _STEPS_OF_CHUNK, _SMALLEST_BATCH_OF_CHUNK), largest)
+    return Budget(
+        max_epochs=detector.module_class.min_epochs,
+        batch_size=detector.batch_size or default,
+        n_iter_no_change=None,
+    )

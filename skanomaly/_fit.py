@@ -1,81 +1,146 @@
 """How a detector is fitted: from its parameters and samples to fitted attributes."""
 
-import copy
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from functools import partial
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils import check_random_state
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
-from skorch.utils import noop
-from torch import Tensor
 
 from ._budget import Budget, make_budget
+from ._net import make_net, make_progress
+from ._scoring import make_data, score_data
 from ._state import load_weights, rebuild_net, weights_of
 from ._validation import Schema, find_device
 from ._warnings import warn_unconverged
 from .training import Data, DetectorNet, Streams, train
-from .training.passes import evaluate
 from .training.phases import history_rows
-from .training.progress import TrainingBar, scoring_bar
 from .training.tasks import FitTasks
 
-# An infinite score is of no use to a metric; no finite one is larger than this.
-_LARGEST_SCORE = float(np.finfo(np.float32).max)
+# By so many scores a threshold is known well enough, however many rows there are.
+_MOST_THRESHOLD_SAMPLES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit before training: the net and data that a detector and samples make."""
+
+    detector: Any
+    schema: Schema
+    budget: Budget
+    seed: int
+    arguments: dict[str, Any]
+    history: list[dict[str, Any]]
+    net: DetectorNet
+    data: Data
+    training_data: Data
+    scored: DetectorNet  # the same, unless a copy is to be scored
+
+    def copied(self) -> "Fit":
+        """Return the fit as far as it is, with a net that is apart from the training.
+
+        To score may draw random numbers that training would have.
+        """
+        net, module_class = self.net, self.detector.module_class
+        options: Any = (self.arguments, weights_of(net), self.seed, str(net.device))
+        return replace(self, scored=rebuild_net(module_class, *options))
 
 
 def fit_network(
-    detector: Any, X: Any, schema: Schema, tasks: FitTasks | None = None
+    detector: Any,
+    X: Any,
+    schema: Schema,
+    tasks: FitTasks | None = None,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Train a detector's network on validated samples; return the fitted attributes."""
-    goes_on = detector.warm_start and hasattr(detector, "net_")
-    if goes_on and schema.input_shape != detector.input_shape_:
+    seed = find_seed(detector) if seed is None else seed
+    budget = make_budget(detector, schema.input_shape, X.shape[0])
+    name = type(detector).__name__
+    bar, callbacks = make_progress(detector, name, budget.max_epochs)
+    callbacks += [] if tasks is None else [tasks]
+    fit = prepare_fit(detector, X, schema, budget, seed, callbacks)
+    if tasks is not None:
+        tasks.follow(lambda: finish_fit(fit.copied()))
+    with fit.net.interrupt_:
+        with closing(bar):
+            is_interrupted = train_net(
+                detector, fit.net, fit.training_data, is_warm_start=goes_on(detector)
+            )
+        fitted = finish_fit(fit)
+    if is_interrupted or fit.net.interrupt_.is_requested:
+        warn_interrupted(fit)
+    return fitted
+
+
+def goes_on(detector: Any) -> bool:
+    """Tell whether training continues from fitted weights."""
+    return detector.warm_start and hasattr(detector, "net_")
+
+
+def draw_seed(detector: Any) -> int:
+    """Draw the seed of all random streams from a detector's `random_state`."""
+    random_state = check_random_state(detector.random_state)
+    return random_state.randint(np.iinfo(np.int32).max)
+
+
+def find_seed(detector: Any) -> int:
+    """Return the seed of a fit; a warm start keeps its own."""
+    seed = draw_seed(detector)
+    return detector._seed if goes_on(detector) else seed
+
+
+def prepare_fit(
+    detector: Any,
+    X: Any,
+    schema: Schema,
+    budget: Budget,
+    seed: int,
+    callbacks: list[Any],
+) -> Fit:
+    """Make the net of a detector, and hold out what is not trained on."""
+    if goes_on(detector) and schema.input_shape != detector.input_shape_:
         raise ValueError(
             "With warm_start=True training continues with samples of shape "
             f"{detector.input_shape_}, got {schema.input_shape}."
         )
-    seed = check_random_state(detector.random_state).randint(np.iinfo(np.int32).max)
-    seed, history = (detector._seed, detector.history_) if goes_on else (seed, [])
+    history = detector.history_ if goes_on(detector) else []
     streams = Streams(seed, n_epochs=len(history))
     arguments = detector._module_arguments(schema.input_shape)
-    budget = make_budget(detector, schema.input_shape, X.shape[0])
-    bar = TrainingBar(type(detector).__name__, budget.max_epochs)
     device = find_device(detector.device, X)
-    told = [] if tasks is None else [tasks]
-    net = make_net(detector, arguments, budget, streams, bar, told, device=device)
-    if goes_on:
-        _continue_from(detector, net, arguments)
-    data = make_data(detector, X, net.device, streams)
+    net = make_net(detector, arguments, budget, streams, callbacks, device=device)
+    if goes_on(detector):
+        continue_from(detector, net, arguments)
     training_data = Data(X, device=net.device, streams=streams)
     if split := _find_split(detector, streams):
         training_data = training_data.split(split)
+    return Fit(
+        detector=detector,
+        schema=schema,
+        budget=budget,
+        seed=seed,
+        arguments=arguments,
+        history=history,
+        net=net,
+        data=make_data(detector, X, net.device, streams),
+        training_data=training_data,
+        scored=net,
+    )
 
-    def fitted_attributes(scored: DetectorNet) -> dict[str, Any]:
-        rows = history + history_rows(net, len(history))
-        return {
-            **schema.attributes(),
-            **network_attributes(net, arguments, seed, rows),
-            "net_": scored,
-            "offset_": _find_offset(detector, scored, data, training_data.held_out),
-        }
 
-    if tasks is not None:
-        # Of a copy, since to score may draw random numbers that training would have.
-        tasks.follow(lambda: fitted_attributes(_copy(net, detector, arguments, seed)))
-    with net.interrupt_:
-        with closing(bar):
-            is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
-        fitted = fitted_attributes(net)
-    if is_interrupted or net.interrupt_.is_requested:
-        n_epochs = len(fitted["history_"]) - len(history)
-        warn_unconverged(
-            f"Training was interrupted after {n_epochs} of {budget.max_epochs} "
-            f"epochs; {type(detector).__name__} is fitted as far as it got."
-        )
-    return fitted
+def finish_fit(fit: Fit) -> dict[str, Any]:
+    """Set the threshold, and return the fitted attributes."""
+    history = fit.history + history_rows(fit.net, len(fit.history))
+    return {
+        **fit.schema.attributes(),
+        **network_attributes(fit.net, fit.arguments, fit.seed, history),
+        "net_": fit.scored,
+        "offset_": _find_offset(
+            fit.detector, fit.scored, fit.data, fit.training_data.held_out
+        ),
+    }
 
 
 def network_attributes(
@@ -92,13 +157,16 @@ def network_attributes(
     }
 
 
-def _copy(net: DetectorNet, detector: Any, arguments: dict, seed: int) -> DetectorNet:
-    """Return a net of the same weights that has nothing to do with the training."""
-    weights, device = weights_of(net), str(net.device)
-    return rebuild_net(detector.module_class, arguments, weights, seed, device)
+def warn_interrupted(fit: Fit) -> None:
+    """Say how far an interrupted training got."""
+    n_epochs = len(history_rows(fit.net))
+    warn_unconverged(
+        f"Training was interrupted after {n_epochs} of {fit.budget.max_epochs} "
+        f"epochs; {type(fit.detector).__name__} is fitted as far as it got."
+    )
 
 
-def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
+def continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
     """Load the fitted weights, or name the parameters that they don't fit."""
     try:
         load_weights(net, weights_of(detector.net_))
@@ -109,16 +177,25 @@ def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
             if str(before) != str(arguments[name])
         )
         raise ValueError(
-            "The weights are those of another network: with warm_start=True training "
-            f"can't continue after changing {changed}. Set the former values, or "
+            "The weights are those of another network: training can't continue after "
+            f"changing {changed}. Set the former values, or begin anew by fit with "
             "warm_start=False."
         ) from error
 
 
-def _train(detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool) -> bool:
-    """Train, and turn divergence into advice."""
-    try:
+def train_net(
+    detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool = False
+) -> bool:
+    """Train, and tell whether it was interrupted."""
+    with advice_if_diverged(detector):
         return train(net, data, is_warm_start=is_warm_start)
+
+
+@contextmanager
+def advice_if_diverged(detector: Any) -> Iterator[None]:
+    """Turn divergence into advice."""
+    try:
+        yield
     except FloatingPointError as error:
         raise ValueError(
             f"Training diverged: {error}. Scale the features (for example with "
@@ -136,83 +213,10 @@ def _find_offset(
         # New samples score like these, and worse than what was trained on. By the rank
         # of n + 1, as a new sample is one more.
         data, method = data.take(held_out.rows), "weibull"
-    n_scored = net.module_.max_threshold_samples or len(data)
+    n_scored = net.module_.max_threshold_samples or _MOST_THRESHOLD_SAMPLES
     scores = score_data(net, data if n_scored >= len(data) else data.sample(n_scored))
     values = scores.cpu().numpy()
     return float(np.percentile(values, 100.0 * detector.contamination, method=method))
-
-
-def make_data(
-    detector: Any,
-    X: Any,
-    device: str,
-    streams: Streams | None = None,
-) -> Data:
-    """Return validated samples as a network on this device takes them."""
-    progress = scoring_bar(type(detector).__name__) if detector.verbose == 1 else None
-    return Data(X, device=device, streams=streams, progress=progress)
-
-
-def score_data(net: DetectorNet, data: Data) -> Tensor:
-    """Score samples. The one place where the sign is flipped."""
-    score = evaluate(net.module_, "score", data)
-    # A sample so extreme that the network overflows is as abnormal as can be.
-    return -score.nan_to_num(nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
-
-
-def make_net(
-    detector: Any,
-    arguments: Mapping[str, Any],
-    budget: Budget,
-    streams: Streams,
-    bar: TrainingBar,
-    callbacks: Sequence[Callback] = (),
-    *,
-    device: str,
-) -> DetectorNet:
-    """Build an untrained net from the parameters of a detector."""
-    options = dict(detector.net_params or {})
-    options.pop("train_split", None)
-    # Callbacks remember what they saw; the caller's own stay as they are.
-    of_user = copy.deepcopy(list(options.pop("callbacks", [])))
-    for each in of_user:
-        callback = each[1] if isinstance(each, tuple) else each
-        if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
-            # Each phase has new optimizers, and so begins the schedule anew.
-            callback.last_epoch = getattr(callback, "last_epoch", -1)
-    own: list[Any] = list(callbacks)
-    if detector.verbose == 1:
-        own.append(("progress", bar))
-    elif detector.verbose > 1:
-        own.append(("print_log", PrintLog()))
-    if detector.early_stopping:
-        # skorch's relative threshold is wrong for losses below zero.
-        stop = EarlyStopping(
-            patience=budget.n_iter_no_change,
-            threshold=0,
-            threshold_mode="abs",
-            load_best=True,
-            sink=noop,
-        )
-        own.append(("early_stopping", stop))
-    net = DetectorNet(
-        partial(detector.module_class, **arguments),
-        streams=streams,
-        trim_fraction=detector.trim_fraction,
-        max_epochs=budget.max_epochs,
-        batch_size=budget.batch_size,
-        lr=detector.learning_rate,
-        device=device,
-        verbose=max(0, detector.verbose - 1),
-        callbacks=[*own, *of_user],
-        **options,
-    )
-    try:
-        return net.initialize()
-    except (TypeError, ValueError) as error:
-        if "unexpected argument" not in str(error):
-            raise
-        raise ValueError(f"net_params has a setting that is none: {error}") from error
 
 
 def _find_split(detector: Any, streams: Streams) -> Any:
@@ -225,8 +229,3 @@ def _find_split(detector: Any, streams: Streams) -> Any:
             detector.validation_fraction, random_state=streams.seed("split")
         )
     return None
-
-
-def _is_plateau(policy: Any) -> bool:
-    """Tell the one scheduler of torch that knows no epochs."""
-    return getattr(policy, "__name__", policy) == "ReduceLROnPlateau"

@@ -51,7 +51,9 @@ _SHARED_PARAMETERS = """\
         Samples in a training step. The last batch of an epoch may have fewer and is
         never dropped; a batch size above the number of samples makes one batch of them.
         None takes 128 images or clips, or 256 rows, and up to 4,096 rows where one
-        epoch of these still makes the steps.
+        epoch of these still makes the steps. In `partial_fit` it takes a batch of which
+        a chunk makes 32 steps, of 16 samples at least, and of 256 rows or 128 images or
+        clips at most.
     learning_rate : float, default=1e-3
         Step size of the optimizer (Adam, unless `net_params` says otherwise), at most
         1.
@@ -59,7 +61,8 @@ _SHARED_PARAMETERS = """\
         Whether to hold out a part of the training data, stop when it is no longer
         fitted better, and go back to the weights that fitted it best.
     validation_fraction : float, default=0.1
-        The fraction held out, between 0 and 1. Only used with `early_stopping`.
+        The fraction held out, between 0 and 1. Only used with `early_stopping` and by
+        `partial_fit`.
     n_iter_no_change : int or None, default=None
         Epochs without improvement after which training stops. Only used with
         `early_stopping`. None takes a tenth of `max_epochs`, at least 10.
@@ -99,6 +102,7 @@ _SHARED_ATTRIBUTES = """\
         The score under which a sample is called an outlier: the `contamination`
         quantile of the training samples' scores or, with `early_stopping`, of those of
         the held-out samples, which new samples are more like.
+        After `partial_fit`, of those in the `reservoir_`.
     n_features_in_ : int
         Number of values in a sample seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -113,6 +117,17 @@ _SHARED_ATTRIBUTES = """\
         ``"epoch"``, ``"phase"``, ``"train_loss"``, ``"dur"`` in seconds, with
         `early_stopping` ``"valid_loss"``, and with several networks each one's
         ``"train_<network>_loss"``. ``pandas.DataFrame(detector.history_)`` reads it.
+    n_samples_seen_ : int
+        Samples given to `partial_fit`, trained on or held out. This and what follows up
+        to `phase_states_` is only there after `partial_fit`.
+    reservoir_ : ndarray of shape (n_kept, ...)
+        Held-out samples, float32: 20 / `contamination` of them, at most 1,000. Recent
+        ones are more likely among them.
+    recent_samples_ : ndarray of shape (n_kept, ...)
+        The same of the training samples, at most 1,000. What a network is told about
+        its data is measured on them.
+    phase_states_ : dict of str to dict
+        What the optimizers go on with, for each phase of the training.
     module_ : torch.nn.Module
         The fitted network.
     net_ : DetectorNet

@@ -139,7 +139,7 @@ def check_net_params(net_params: dict[str, Any]) -> None:
 
 def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Schema]:
     """Return float32 samples as the network takes them, and their schema."""
-    _warn_of_labeled_outliers(y)
+    warn_of_labeled_outliers(y)
     namespace = namespace_of(X)
     X = _refuse_other_than_numbers(X, type(detector).__name__)
     shape = shape_of(X)
@@ -249,7 +249,7 @@ def _parts(X: Any) -> Iterator[Any]:
         yield part if isinstance(part, torch.Tensor) else np.asarray(part)
 
 
-def _warn_of_labeled_outliers(y: Any) -> None:
+def warn_of_labeled_outliers(y: Any) -> None:
     """Warn where y labels outliers, which are trained on all the same.
 
     A search with refit does so: NoveltySplit keeps outliers out of the folds only.

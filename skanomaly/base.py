@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, begin_tasks, with_callbacks
-from ._fit import fit_network, make_data, score_data
+from ._fit import fit_network
 from ._move import MoveMixin
 from ._namespace import HAS_ARRAY_API, check_same_namespace, like, reshape
 from ._parameters import (
@@ -29,6 +29,8 @@ from ._parameters import (
     UnitFloat,
     parameters,
 )
+from ._partial_fit import PartialFitMixin
+from ._scoring import make_data, score_data
 from ._state import rebuild_net, weights_of
 from ._threshold import ThresholdMixin
 from ._validation import (
@@ -68,7 +70,12 @@ _LARGEST_DEFAULT_CODE = 16
 
 @parameters
 class BaseDetector(
-    CallbackSupportMixin, MoveMixin, ThresholdMixin, BaseEstimator, metaclass=ABCMeta
+    CallbackSupportMixin,
+    MoveMixin,
+    PartialFitMixin,
+    ThresholdMixin,
+    BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Base of all detectors: everything but the parameters and the network.
 
@@ -182,12 +189,16 @@ class BaseDetector(
         tasks = begin_tasks(self, X, y)
         with _plain_torch_modes():
             X, schema = read_training_samples(self, X, y)
-            fitted = fit_network(self, X, schema, tasks)
+            self._set_fitted(fit_network(self, X, schema, tasks))
+        if tasks is not None:
+            tasks.end()
+        return self
+
+    def _set_fitted(self, fitted: dict[str, Any]):
+        """Replace all fitted attributes, once there is nothing left that can fail."""
         given = self.get_params(deep=False)
         kept = {k: v for k, v in vars(self).items() if k in given or k[-1] != "_"}
         self.__dict__ = kept | fitted
-        if tasks is not None:
-            tasks.end()
         return self
 
     @property

@@ -29,9 +29,16 @@ MAY_IMPORT = {
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
+    "_scoring": ({"training"}, {"torch", "numpy"}),
+    "_net": ({"_budget", "training"}, {"skorch"}),
     "_fit": (
-        {"_budget", "_state", "_validation", "_warnings", "training"},
-        {"torch", "numpy", "sklearn", "skorch"},
+        {"_budget", "_net", "_scoring", "_state", "_validation", "_warnings"}
+        | {"training"},
+        {"numpy", "sklearn", "skorch"},
+    ),
+    "_partial_fit": (
+        {"_budget", "_fit", "_net", "_scoring", "_validation", "training"},
+        {"torch", "numpy", "sklearn"},
     ),
     "base": (
         {
@@ -39,6 +46,8 @@ MAY_IMPORT = {
             "_fit",
             "_move",
             "_namespace",
+            "_partial_fit",
+            "_scoring",
             "_state",
             "_parameters",
             "_threshold",

@@ -1,7 +1,7 @@
 """One stage of a detector's training, as its paper tells it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -77,3 +77,20 @@ class Phase:
             wanted = max(round(self.fraction * max_epochs), 1) if self.fraction else 0
             return min(wanted, max(n_left - 1, 0))
         return n_left
+
+    def single_pass(self, n_batches: int) -> "Phase":
+        """Return the phase as a stream has it: once through a chunk, at the most.
+
+        Parameters
+        ----------
+        n_batches : int
+            Batches of the chunk.
+
+        Returns
+        -------
+        phase : Phase
+            Of one epoch, or of fewer steps than it makes.
+        """
+        if self.steps is not None:
+            return replace(self, steps=min(self.steps, n_batches))
+        return replace(self, fraction=None, epochs=int(self.fraction != 0))

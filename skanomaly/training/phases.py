@@ -1,9 +1,12 @@
 """The driver of all phases of a training."""
 
+from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
 import torch
+
+from skanomaly.nn import Phase
 
 from .data import Data
 from .net import DetectorNet
@@ -50,10 +53,50 @@ def train(net: DetectorNet, data: Data, *, is_warm_start: bool = False) -> bool:
     False
     """
     module = net.module_
-    phases = module.warm_start_phases(data) if is_warm_start else module.phases(data)
+    if is_warm_start:
+        return run_phases(net, data, module.warm_start_phases(data))
+    module.center.copy_(data.mean())
+    return run_phases(net, data, module.phases(data))
+
+
+def train_on_chunk(net: DetectorNet, chunk: Data, recent: Data | None = None) -> bool:
+    """Train a module on a chunk of a stream, once in each of its phases.
+
+    Parameters
+    ----------
+    net : DetectorNet
+        An initialized net.
+    chunk : Data
+        The training samples.
+    recent : Data or None, default=None
+        What the module measures, of which the chunk may be a small part: a sample of
+        what it was trained on of late. None begins a stream with `chunk`.
+
+    Returns
+    -------
+    is_interrupted : bool
+        Whether Ctrl-C has ended the training.
+
+    Raises
+    ------
+    FloatingPointError
+        If training diverges.
+    KeyboardInterrupt
+        As for `train`.
+    """
+    module = net.module_
+    measured = chunk if recent is None else recent
+    module.center.copy_(measured.mean())
+    phases = module.phases if recent is None else module.warm_start_phases
+    n_batches = -(-len(chunk) // net.batch_size)
+    each_once = (phase.single_pass(n_batches) for phase in phases(measured))
+    return run_phases(net, chunk, each_once)
+
+
+def run_phases(net: DetectorNet, data: Data, phases: Iterator[Phase]) -> bool:
+    """Run phases within the budget of a net; returns and raises what `train` does."""
+    module = net.module_
     n_left, is_interrupted = net.max_epochs, False
-    if not is_warm_start:
-        module.center.copy_(data.mean())
     while True:
         module.eval()
         with torch.no_grad():

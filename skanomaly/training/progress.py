@@ -17,8 +17,8 @@ class TrainingBar(Callback):
     ----------
     name : str
         What is trained.
-    max_epochs : int
-        Epochs of all phases.
+    max_epochs : int or None
+        Epochs of all phases; None if they are not counted.
     """
 
     def __init__(self, name, max_epochs):

@@ -9,10 +9,20 @@ import numpy as np
 import torch
 
 # A stream's number decides its numbers: append, never reorder.
-STREAMS = ("weights", "order", "noise", "split", "subsample", "reset", "memory")
+STREAMS = (
+    "weights",
+    "order",
+    "noise",
+    "split",
+    "subsample",
+    "reset",
+    "memory",
+    "chunk",
+    "reservoir",
+)
 # Training that continues must not see the same orders and noise again. All other
 # streams stay: rows that were held out must be held out again.
-_CONTINUED = {"order", "noise", "reset"}
+_CONTINUED = {"order", "noise", "reset", "chunk", "reservoir"}
 
 # Layers draw their first weights from torch's global generator: there is no other way
 # to seed them. One thread at a time borrows it and gives it back as it was.
