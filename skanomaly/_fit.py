@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -25,47 +26,112 @@ from .training.progress import TrainingBar, scoring_bar
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
-def fit_network(detector: Any, X: Any, schema: Schema) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Fit:
+    """A fit before training: the net and data that a detector and samples make."""
+
+    detector: Any
+    schema: Schema
+    budget: Budget
+    seed: int
+    arguments: dict[str, Any]
+    history: list[dict[str, Any]]
+    net: DetectorNet
+    data: Data
+    training_data: Data
+
+
+def fit_network(
+    detector: Any, X: Any, schema: Schema, seed: int | None = None
+) -> dict[str, Any]:
     """Train a detector's network on validated samples; return the fitted attributes."""
-    goes_on = detector.warm_start and hasattr(detector, "net_")
-    if goes_on and schema.input_shape != detector.input_shape_:
+    seed = find_seed(detector) if seed is None else seed
+    budget = make_budget(detector, schema.input_shape, X.shape[0])
+    bar, progress = make_progress(detector, type(detector).__name__, budget)
+    fit = prepare_fit(detector, X, schema, budget, seed, progress)
+    with fit.net.interrupt_:
+        with closing(bar):
+            is_interrupted = train_net(
+                detector, fit.net, fit.training_data, is_warm_start=goes_on(detector)
+            )
+        fitted = finish_fit(fit)
+    if is_interrupted or fit.net.interrupt_.is_requested:
+        warn_interrupted(fit)
+    return fitted
+
+
+def goes_on(detector: Any) -> bool:
+    """Tell whether training continues from fitted weights."""
+    return detector.warm_start and hasattr(detector, "net_")
+
+
+def find_seed(detector: Any) -> int:
+    """Return the seed of a fit, from `random_state`; a warm start keeps its own."""
+    seed = check_random_state(detector.random_state).randint(np.iinfo(np.int32).max)
+    return detector._seed if goes_on(detector) else seed
+
+
+def prepare_fit(
+    detector: Any,
+    X: Any,
+    schema: Schema,
+    budget: Budget,
+    seed: int,
+    progress: list[tuple[str, Any]],
+) -> Fit:
+    """Make the net of a detector, and hold out what is not trained on."""
+    if goes_on(detector) and schema.input_shape != detector.input_shape_:
         raise ValueError(
             "With warm_start=True training continues with samples of shape "
             f"{detector.input_shape_}, got {schema.input_shape}."
         )
-    seed = check_random_state(detector.random_state).randint(np.iinfo(np.int32).max)
-    seed, history = (detector._seed, detector.history_) if goes_on else (seed, [])
+    history = detector.history_ if goes_on(detector) else []
     streams = Streams(seed, n_epochs=len(history))
     arguments = detector._module_arguments(schema.input_shape)
-    budget = make_budget(detector, schema.input_shape, X.shape[0])
-    bar = TrainingBar(type(detector).__name__, budget.max_epochs)
-    net = make_net(detector, arguments, budget, streams, bar)
-    if goes_on:
+    net = make_net(detector, arguments, budget, streams, progress)
+    if goes_on(detector):
         _continue_from(detector, net, arguments)
-    data = make_data(detector, X, net.device, streams)
-    with net.interrupt_:
-        with closing(bar):
-            training_data = Data(X, device=net.device, streams=streams)
-            if split := _find_split(detector, streams):
-                training_data = training_data.split(split)
-            is_interrupted = _train(detector, net, training_data, is_warm_start=goes_on)
-        offset = _find_offset(detector, net, data, training_data.held_out)
-    rows = history_rows(net, len(history))
-    if is_interrupted or net.interrupt_.is_requested:
-        warn_unconverged(
-            f"Training was interrupted after {len(rows)} of {budget.max_epochs} "
-            f"epochs; {type(detector).__name__} is fitted as far as it got."
-        )
+    training_data = Data(X, device=net.device, streams=streams)
+    if split := _find_split(detector, streams):
+        training_data = training_data.split(split)
+    return Fit(
+        detector=detector,
+        schema=schema,
+        budget=budget,
+        seed=seed,
+        arguments=arguments,
+        history=history,
+        net=net,
+        data=make_data(detector, X, net.device, streams),
+        training_data=training_data,
+    )
+
+
+def finish_fit(fit: Fit) -> dict[str, Any]:
+    """Set the threshold, and return the fitted attributes."""
+    history = fit.history + history_rows(fit.net, len(fit.history))
+    diagnostics = fit.net.module_.diagnostics
     return {
-        **schema.attributes(),
-        "net_": net,
-        "history_": history + rows,
-        "n_iter_": sum("n_steps" not in row for row in history + rows),
-        "offset_": offset,
-        "_seed": seed,
-        "_arguments": arguments,
-        **{f"{name}_": value for name, value in net.module_.diagnostics.items()},
+        **fit.schema.attributes(),
+        "net_": fit.net,
+        "history_": history,
+        "n_iter_": sum("n_steps" not in row for row in history),
+        "offset_": _find_offset(
+            fit.detector, fit.net, fit.data, fit.training_data.held_out
+        ),
+        "_seed": fit.seed,
+        "_arguments": fit.arguments,
+        **{f"{name}_": value for name, value in diagnostics.items()},
     }
+
+
+def warn_interrupted(fit: Fit) -> None:
+    """Say how far an interrupted training got."""
+    n_epochs = len(history_rows(fit.net))
+    warn_unconverged(
+        f"Training was interrupted after {n_epochs} of {fit.budget.max_epochs} "
+        f"epochs; {type(fit.detector).__name__} is fitted as far as it got."
+    )
 
 
 def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
@@ -85,7 +151,9 @@ def _continue_from(detector: Any, net: DetectorNet, arguments: dict) -> None:
         ) from error
 
 
-def _train(detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool) -> bool:
+def train_net(
+    detector: Any, net: DetectorNet, data: Data, *, is_warm_start: bool = False
+) -> bool:
     """Train, and turn divergence into advice."""
     try:
         return train(net, data, is_warm_start=is_warm_start)
@@ -129,12 +197,22 @@ def score_data(net: DetectorNet, data: Data) -> np.ndarray:
     return -np.nan_to_num(score, nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
 
 
+def make_progress(
+    detector: Any, name: str, budget: Budget
+) -> tuple[TrainingBar, list[tuple[str, Any]]]:
+    """Return a bar, which may stay closed, and the callbacks that `verbose` asks for."""
+    bar = TrainingBar(name, budget.max_epochs)
+    if detector.verbose == 1:
+        return bar, [("progress", bar)]
+    return bar, [("print_log", PrintLog())] if detector.verbose else []
+
+
 def make_net(
     detector: Any,
     arguments: Mapping[str, Any],
     budget: Budget,
     streams: Streams,
-    bar: TrainingBar,
+    progress: list[tuple[str, Any]],
 ) -> DetectorNet:
     """Build an untrained net from the parameters of a detector."""
     options = dict(detector.net_params or {})
@@ -146,11 +224,7 @@ def make_net(
         if isinstance(callback, LRScheduler) and not _is_plateau(callback.policy):
             # Each phase has new optimizers, and so begins the schedule anew.
             callback.last_epoch = getattr(callback, "last_epoch", -1)
-    own: list[tuple[str, Any]] = []
-    if detector.verbose == 1:
-        own.append(("progress", bar))
-    elif detector.verbose > 1:
-        own.append(("print_log", PrintLog()))
+    own = list(progress)
     if detector.early_stopping:
         # skorch's relative threshold is wrong for losses below zero.
         stop = EarlyStopping(

@@ -176,7 +176,10 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
         check_parameters(self)
         with _plain_torch_modes():
             X, schema = read_training_samples(self, X, y)
-            fitted = fit_network(self, X, schema)
+            return self._set_fitted(fit_network(self, X, schema))
+
+    def _set_fitted(self, fitted: dict[str, Any]):
+        """Replace all fitted attributes, once there is nothing left that can fail."""
         given = self.get_params(deep=False)
         kept = {k: v for k, v in vars(self).items() if k in given or k[-1] != "_"}
         self.__dict__ = kept | fitted

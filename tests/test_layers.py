@@ -26,6 +26,10 @@ MAY_IMPORT = {
         {"_budget", "_state", "_validation", "_warnings", "training"},
         {"numpy", "sklearn", "skorch"},
     ),
+    "_fit_together": (
+        {"_budget", "_fit", "_validation", "training"},
+        {"torch"},
+    ),
     "base": (
         {
             "_fit",
@@ -50,7 +54,14 @@ MAY_IMPORT = {
     ),
     "neighbors": ({"_threshold"}, {"numpy", "scipy", "sklearn"}),
     "ensemble": (
-        {"_threshold", "detectors", "ensemble", "neighbors"},
+        {
+            "_fit_together",
+            "_threshold",
+            "base",
+            "detectors",
+            "ensemble",
+            "neighbors",
+        },
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (
