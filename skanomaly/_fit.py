@@ -200,7 +200,7 @@ def score_data(net: DetectorNet, data: Data) -> np.ndarray:
 def make_progress(
     detector: Any, name: str, budget: Budget
 ) -> tuple[TrainingBar, list[tuple[str, Any]]]:
-    """Return a bar, which may stay closed, and the callbacks that `verbose` asks for."""
+    """Return a bar, and the callbacks that `verbose` asks for."""
     bar = TrainingBar(name, budget.max_epochs)
     if detector.verbose == 1:
         return bar, [("progress", bar)]

@@ -42,7 +42,7 @@ def fit_networks(detectors: list[Any], X: Any, y: Any = None) -> list[dict[str, 
 
 
 def _groups(detectors: list[Any]) -> list[list[int]]:
-    """Number the detectors that can be trained in one pass, group by group."""
+    """List the numbers of detectors that can be trained in one pass."""
     groups: dict[Any, list[int]] = defaultdict(list)
     for nth, detector in enumerate(detectors):
         groups[_key(detector) if _is_stackable(detector) else nth].append(nth)

@@ -305,7 +305,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_all_as_they_were(monkeypatch):
 
 
 def test_what_is_no_detector_is_refused():
-    with pytest.raises(TypeError, match="takes detectors of skanomaly.*Logistic"):
+    with pytest.raises(TypeError, match=r"takes detectors of skanomaly.*Logistic"):
         fit_together([Autoencoder(), LogisticRegression()], make_samples())
     detector = Autoencoder()
     with pytest.raises(TypeError, match="given twice"):

@@ -1,9 +1,9 @@
 """Several networks of one architecture in one pass, against one after the other.
 
 Detectors that differ in their seed only are fitted by `fit_together`, and by their own
-`fit` one after the other, alternately in one process, so that a noisy machine slows both.
-The ratio of each pair is taken, and the median of the ratios is printed. Fits include
-checking the data, tracing, and the thresholds.
+`fit` one after the other, alternately in one process, so that a noisy machine slows
+both. The ratio of each pair is taken, and the median of the ratios is printed. Fits
+include checking the data, tracing, and the thresholds.
 
     python examples/benchmarks/batched_members.py
     python examples/benchmarks/batched_members.py --network narrow --batch-sizes 32 1024
@@ -67,11 +67,11 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=[*NETWORKS])
-    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--features", type=int, default=120)
     parser.add_argument("--members", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[128])
     args = parser.parse_args()

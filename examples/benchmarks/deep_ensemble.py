@@ -70,7 +70,7 @@ def main():
     columns = ("one seed", "+-", "best", "ensemble", "1-NN")
     widths = (9, 9, 9, 10, 9)
     print(f"{args.protocol}, AUC, {args.members} seeds, {args.splits} split(s)")
-    print(f"{'table':<18}" + "".join(f"{c:>{w}}" for c, w in zip(columns, widths)))
+    print(f"{'table':<18}" + "".join(map("{:>{}}".format, columns, widths)))
     found = []
     for table in tables:
         found.append(

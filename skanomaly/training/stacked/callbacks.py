@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skorch.callbacks import Callback
 
-from ..net import DetectorNet
+from skanomaly.training.net import DetectorNet
 
 
 class FollowMembers(Callback):

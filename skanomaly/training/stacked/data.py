@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..batches import Batches
-from ..data import Data, TensorMap
+from skanomaly.training.batches import Batches
+from skanomaly.training.data import Data, TensorMap
 
 
 class StackedData(Data):

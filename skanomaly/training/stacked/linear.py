@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class BatchedLinears(TorchFunctionMode):
-    """Computes linear layers with bias by `MemberLinear`.
+    """Computes linear layers with bias as one batched product.
 
     torch's own rule for them makes a product, a sum, and gradients that lie in memory
     otherwise than the weights: it costs a fifth more.
@@ -18,11 +18,11 @@ class BatchedLinears(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         """Call a function of torch, or what takes the place of a linear layer."""
         if func is F.linear and _is_layer(*args):
-            return MemberLinear.apply(*args)
+            return _MemberLinear.apply(*args)
         return func(*args, **(kwargs or {}))
 
 
-class MemberLinear(torch.autograd.Function):
+class _MemberLinear(torch.autograd.Function):
     """A linear layer of one member; `torch.vmap` makes all of them one product."""
 
     @staticmethod

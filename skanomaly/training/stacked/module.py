@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from skanomaly.nn import DetectorModule, Phase
+from skanomaly.training.step import trim
 
-from ..step import trim
 from .draws import Draw, NotStackableError, record_draws
 from .graph import LossGraph
 
@@ -36,7 +36,6 @@ class StackedModule(DetectorModule):
         super().__init__((len(members), *members[0].center.shape))
         self.members = tuple(members)  # in a tuple: no children
         self.trim_fraction = trim_fraction
-        self.adam_betas = members[0].adam_betas
         self.ema_decay = members[0].ema_decay
         self.train_losses, self.valid_losses = MemberMeans(), MemberMeans()
         self.stack()
@@ -49,17 +48,19 @@ class StackedModule(DetectorModule):
 
     def stack(self) -> None:
         """Take the members' weights and buffers, and train all of them."""
-        each = [dict(member.named_parameters()) for member in self.members]
-        self.names = list(each[0])
+        weights = [dict(member.named_parameters()) for member in self.members]
+        self.names = list(weights[0])
         self.weights = nn.ParameterList(
             nn.Parameter(
-                torch.stack([of_one[name].detach() for of_one in each]),
-                each[0][name].requires_grad,
+                torch.stack([own[name].detach() for own in weights]),
+                weights[0][name].requires_grad,
             )
             for name in self.names
         )
-        each = [dict(member.named_buffers()) for member in self.members]
-        self.states = {name: torch.stack([b[name] for b in each]) for name in each[0]}
+        buffers = [dict(member.named_buffers()) for member in self.members]
+        self.buffers_by_name = {
+            name: torch.stack([own[name] for own in buffers]) for name in buffers[0]
+        }
         self.trained = set(range(len(self.members)))
         self.is_changed = False
 
@@ -71,12 +72,14 @@ class StackedModule(DetectorModule):
         self.is_changed = False
         for nth in self.trained:
             member = self.members[nth]
-            named = dict(zip(self.names, self.weights, strict=True)) | self.states
+            named = (
+                dict(zip(self.names, self.weights, strict=True)) | self.buffers_by_name
+            )
             for name, own in (*member.named_parameters(), *member.named_buffers()):
                 own.copy_(named[name][nth])
 
     def diverged(self) -> list[int]:
-        """Number the members whose losses or weights are not finite."""
+        """List the numbers of members whose losses or weights are not finite."""
         n_members = len(self.members)
         is_finite = torch.ones(n_members, dtype=torch.bool)
         if self.train_losses.total is not None:
@@ -144,7 +147,10 @@ class StackedLosses:
             partial(_trimmed_losses, phase, member, module.trim_fraction)
             for phase, member in zip(phases, module.members, strict=True)
         ]
-        self.generators = [member.random_generator for member in module.members]
+        self.generators = [
+            member.random_generator or torch.default_generator
+            for member in module.members
+        ]
         self.graphs: dict[torch.Size, tuple[LossGraph, list[Draw]]] = {}
 
     def __call__(self, x: Tensor) -> Iterator[Tensor]:
@@ -179,7 +185,12 @@ class StackedLosses:
             for draw in draws
         ]
         graph = LossGraph(
-            module.members[0], self.losses[0], weights, module.states, x, numbers
+            module.members[0],
+            self.losses[0],
+            weights,
+            module.buffers_by_name,
+            x,
+            numbers,
         )
         return graph, draws
 

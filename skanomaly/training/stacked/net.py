@@ -5,7 +5,8 @@ from functools import partial
 
 from skorch.callbacks import Callback
 
-from ..net import DetectorNet
+from skanomaly.training.net import DetectorNet
+
 from .callbacks import FollowMembers
 from .module import StackedModule
 
@@ -40,11 +41,13 @@ def stack_nets(
     >>> from skanomaly import Autoencoder
     >>> from skanomaly.training import Data, DetectorNet, Streams, train
     >>> from skanomaly.training.stacked import StackedData, stack_nets
-    >>> make = partial(Autoencoder.module_class, **Autoencoder()._module_arguments((4,)))
-    >>> streams = [Streams(seed) for seed in range(3)]
-    >>> nets = [DetectorNet(make, streams=s, max_epochs=2).initialize() for s in streams]
+    >>> arguments = Autoencoder()._module_arguments((4,))
+    >>> make = partial(Autoencoder.module_class, **arguments)
+    >>> seeds = [Streams(seed) for seed in range(3)]
+    >>> nets = [DetectorNet(make, streams=s, max_epochs=2) for s in seeds]
+    >>> net = stack_nets([net.initialize() for net in nets])
     >>> X = np.ones((50, 4), dtype=np.float32)
-    >>> train(stack_nets(nets), StackedData([Data(X, streams=s) for s in streams]))
+    >>> train(net, StackedData([Data(X, streams=s) for s in seeds]))
     False
     >>> [len(net.history) for net in nets]
     [2, 2, 2]
@@ -56,5 +59,6 @@ def stack_nets(
         batch_size=first.batch_size,
         lr=first.lr,
         device=first.device,
+        optimizer__betas=first.module_.adam_betas,
         callbacks=[("members", FollowMembers(nets)), *callbacks],
     ).initialize()
