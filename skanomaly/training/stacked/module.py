@@ -58,7 +58,7 @@ class StackedModule(DetectorModule):
             for name in self.names
         )
         buffers = [dict(member.named_buffers()) for member in self.members]
-        self.buffers_by_name = {
+        self.stacked_buffers = {
             name: torch.stack([own[name] for own in buffers]) for name in buffers[0]
         }
         self.trained = set(range(len(self.members)))
@@ -70,11 +70,9 @@ class StackedModule(DetectorModule):
         if not self.is_changed:
             return
         self.is_changed = False
+        named = dict(zip(self.names, self.weights, strict=True)) | self.stacked_buffers
         for nth in self.trained:
             member = self.members[nth]
-            named = (
-                dict(zip(self.names, self.weights, strict=True)) | self.buffers_by_name
-            )
             for name, own in (*member.named_parameters(), *member.named_buffers()):
                 own.copy_(named[name][nth])
 
@@ -184,14 +182,8 @@ class StackedLosses:
             torch.stack([draw(torch.Generator(x.device)) for _ in calls])
             for draw in draws
         ]
-        graph = LossGraph(
-            module.members[0],
-            self.losses[0],
-            weights,
-            module.buffers_by_name,
-            x,
-            numbers,
-        )
+        first, buffers = module.members[0], module.stacked_buffers
+        graph = LossGraph(first, self.losses[0], weights, buffers, x, numbers)
         return graph, draws
 
 
