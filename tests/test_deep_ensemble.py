@@ -25,7 +25,7 @@ def make_ensemble(cls=Autoencoder, **params):
 
 
 @pytest.mark.filterwarnings("ignore:X has values of about")
-@parametrize_with_checks([make_ensemble(n_estimators=2)])
+@parametrize_with_checks([DeepEnsemble(make_detector(Autoencoder), n_estimators=2)])
 def test_estimator_check(estimator, check):
     check(estimator)
 
@@ -74,7 +74,7 @@ def test_processes_divide_the_members():
 @pytest.mark.parametrize(
     "estimator",
     [
-        IsolationForest(5),
+        IsolationForest(n_estimators=5),
         make_pipeline(StandardScaler(), make_detector(Autoencoder)),
         make_detector(GANomaly),
     ],

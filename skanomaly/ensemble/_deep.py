@@ -3,11 +3,12 @@
 from numbers import Integral, Real
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.ensemble._base import _set_random_states
 from sklearn.utils import check_random_state, get_tags, indexable, resample
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.parallel import Parallel, delayed, effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skanomaly._threshold import ThresholdMixin
