@@ -25,7 +25,9 @@ def make_ensemble(cls=Autoencoder, **params):
 
 
 @pytest.mark.filterwarnings("ignore:X has values of about")
-@parametrize_with_checks([DeepEnsemble(make_detector(Autoencoder), n_estimators=2)])
+@parametrize_with_checks(
+    [DeepEnsemble(make_detector(Autoencoder, hidden_sizes=(32,)), n_estimators=2)]
+)
 def test_estimator_check(estimator, check):
     check(estimator)
 
