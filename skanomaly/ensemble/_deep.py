@@ -22,8 +22,8 @@ class DeepEnsemble(ThresholdMixin, MetaEstimatorMixin, BaseEstimator):
 
     Trainings from other first weights end in other networks, which agree on what they
     have seen and less on anything else. The mean of their scores doesn't depend on the
-    luck of one seed. Networks that are small and dense are trained in one pass, in
-    which each ends as if it had been trained alone; see `fit_together`.
+    luck of one seed. Dense networks are trained in one pass, which is faster for small
+    ones; see `fit_together`.
 
     Parameters
     ----------

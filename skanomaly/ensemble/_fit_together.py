@@ -6,9 +6,8 @@ def fit_together(detectors, X, y=None):
 
     Detectors that differ only in `random_state`, `contamination` and `verbose` are
     trained in one pass: each has its own weights, order of the samples, noise and
-    early stopping, and scores as if it had been fitted alone, but for the last digits.
-    It is several times faster for small networks. All others are fitted one after the
-    other.
+    early stopping, those that it has if it is fitted alone. It is faster for small
+    networks. All others are fitted one after the other.
 
     If one of them fails, all are left as they were.
 
@@ -41,6 +40,10 @@ def fit_together(detectors, X, y=None):
 
     Notes
     -----
+    A step in one pass may be rounded otherwise than a step alone. A long training can
+    amplify that, as on another processor: scores are the same to the bit in each such
+    fit with the same detectors, but not always those of `fit`.
+
     One pass takes dense networks that are updated by one loss a step, with the
     optimizer that is the default: rows, no `net_params`, no `warm_start` of a fitted
     detector. These are `Autoencoder`, `VAE`, `MemAE` and `StudentTeacher`. Adversarial
