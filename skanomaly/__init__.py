@@ -14,6 +14,7 @@ _HOMES = {
     "AnoGAN": ".detectors.anogan",
     "Autoencoder": ".detectors.autoencoder",
     "DAGMM": ".detectors.dagmm",
+    "DeepEnsemble": ".ensemble",
     "DetectorEnsemble": ".ensemble",
     "EGBAD": ".detectors.egbad",
     "FAnoGAN": ".detectors.f_anogan",
@@ -45,6 +46,7 @@ __all__ = [
     "VAE",
     "AnoGAN",
     "Autoencoder",
+    "DeepEnsemble",
     "DetectorEnsemble",
     "FAnoGAN",
     "GANomaly",
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
     from .detectors.ognet import OGNet
     from .detectors.student_teacher import StudentTeacher
     from .detectors.vae import VAE
-    from .ensemble import DetectorEnsemble, default_ensemble
+    from .ensemble import DeepEnsemble, DetectorEnsemble, default_ensemble
     from .neighbors import NearestNeighborDetector
     from .preprocessing import make_tabular_pipeline
 

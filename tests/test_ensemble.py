@@ -255,7 +255,7 @@ def test_tags_are_those_of_all_members():
 
 
 def test_the_threshold_of_many_rows_is_that_of_some(monkeypatch):
-    monkeypatch.setattr("skanomaly.ensemble._ensemble._MOST_THRESHOLD_ROWS", 50)
+    monkeypatch.setattr("skanomaly.ensemble._ensemble.MOST_THRESHOLD_ROWS", 50)
     X = make_samples(n_samples=1000)
     ensemble = DetectorEnsemble([("a", Norm())], random_state=0).fit(X)
     n_outliers = (ensemble.predict(X) == -1).sum()

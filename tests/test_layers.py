@@ -40,6 +40,10 @@ MAY_IMPORT = {
         {"_budget", "_fit", "_net", "_scoring", "_validation", "training"},
         {"torch", "numpy", "sklearn"},
     ),
+    "_fit_together": (
+        {"_budget", "_fit", "_net", "_validation", "training"},
+        {"torch"},
+    ),
     "base": (
         {
             "_callbacks",
@@ -75,7 +79,8 @@ MAY_IMPORT = {
     ),
     "neighbors": ({"_namespace", "_threshold"}, {"numpy", "scipy", "sklearn"}),
     "ensemble": (
-        {"_namespace", "_threshold", "detectors", "ensemble", "neighbors"},
+        {"_fit_together", "_namespace", "_threshold", "base", "detectors"}
+        | {"ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (

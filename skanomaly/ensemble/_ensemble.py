@@ -17,7 +17,7 @@ from skanomaly._threshold import ThresholdMixin
 from ._scale import PValueScale
 
 # Enough for a quantile; more rows would cost more than they make it precise.
-_MOST_THRESHOLD_ROWS = 5_000
+MOST_THRESHOLD_ROWS = 5_000
 
 
 class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
@@ -182,7 +182,7 @@ class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
         sample = resample(
             X,
             replace=False,
-            n_samples=min(_num_samples(X), _MOST_THRESHOLD_ROWS),
+            n_samples=min(_num_samples(X), MOST_THRESHOLD_ROWS),
             random_state=random_state,
         )
         scores = _combine(_member_values(estimators, scales, sample), self.combination)
