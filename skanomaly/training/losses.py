@@ -51,6 +51,8 @@ class EpochLosses:
         self.pending += losses
         if len(self.pending) >= _LARGEST_PENDING:
             self._join()
+        if self.parallel is not None:
+            size *= self.parallel.is_counted
         self.sizes.append(size)
         if self.at_once:
             self.history[-1]["batches"][-1].update(self._row(losses, size))

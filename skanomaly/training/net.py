@@ -1,5 +1,6 @@
 """The one place where skorch is subclassed."""
 
+import math
 from functools import partial
 
 import torch
@@ -22,6 +23,8 @@ from .step import Update, make_updates, take_step, trim
 
 # Steps between two looks at the held-out samples, in a phase that is counted in steps.
 _STEPS_PER_CHECK = 5
+# Held-out samples are seen in larger batches than training takes, if they aren't wide.
+_LARGEST_VALIDATION_BATCH, _VALUES_PER_VALIDATION_BATCH = 1024, 2**17
 
 
 class DetectorNet(NeuralNet):
@@ -158,7 +161,7 @@ class DetectorNet(NeuralNet):
         """Return whole batches on the net's device."""
         size = len(dataset) if self.batch_size == -1 else self.batch_size
         if not training:
-            return dataset.batches(size)
+            return dataset.batches(max(size, _large_batch(dataset)))
         batches = dataset.batches(size, self.order_generator_)
         if self.phase_.steps is not None:
             batches = Rounds(batches, self.phase_.steps, self._steps_per_round(dataset))
@@ -273,3 +276,9 @@ class DetectorNet(NeuralNet):
         with torch.no_grad():
             losses = self._measure(batch[0])
         return {"loss": losses.mean(), "y_pred": losses}
+
+
+def _large_batch(data: Data) -> int:
+    """Return how many samples make a batch that costs little beside its numbers."""
+    n_values = math.prod(data.source.shape[1:])
+    return min(_LARGEST_VALIDATION_BATCH, _VALUES_PER_VALIDATION_BATCH // n_values)

@@ -38,6 +38,7 @@ class DataParallel:
     def __init__(self, device: str | torch.device, is_asked_for: bool):
         self.device = device
         self.rank, self.n_processes = 0, 1
+        self.is_counted = True
         if not is_asked_for:
             return
         if not (dist.is_available() and dist.is_initialized()):
@@ -53,10 +54,12 @@ class DataParallel:
         generator.manual_seed(generator.initial_seed() + self.rank)
 
     def part(self, x: Tensor) -> Tensor:
-        """Return a process's own part of a batch; all of one that is too small."""
-        if len(x) < self.n_processes:
+        """Return its own part of a batch; if there is none, one that isn't counted."""
+        if self.n_processes == 1:
             return x
-        return x.tensor_split(self.n_processes)[self.rank]
+        self.is_counted = self.rank < len(x)
+        parts = x.tensor_split(self.n_processes)
+        return parts[self.rank if self.is_counted else 0]
 
     def check_agreement(self, module: nn.Module, *numbers: float) -> None:
         """Raise if the processes differ in numbers, weights or buffers."""
@@ -78,7 +81,7 @@ class DataParallel:
             return
         grads = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([*(each.flatten() for each in grads), grads[0].new_ones(1)])
-        summed = self._reduce(flat * n_samples)
+        summed = self._reduce(flat * (n_samples * self.is_counted))
         means = (summed[:-1] / summed[-1]).split([each.numel() for each in grads])
         for grad, mean in zip(grads, means, strict=True):
             grad.copy_(mean.view_as(grad))
