@@ -72,6 +72,8 @@ class FusedStep:
         for group, own, (parameters, averages, squares, counts) in zip(
             self.optimizer.param_groups, grads, self.lists, strict=True
         ):
+            if not own:
+                continue
             beta1, beta2 = group["betas"]
             torch._fused_adam_(
                 *(parameters, own, averages, squares, [], counts),
