@@ -8,8 +8,9 @@ from torch import Tensor
 
 from .parallel import DataParallel
 
-# Many small tensors would keep the heap from being used again.
-_LARGEST_PENDING = 64
+# Losses are written into tensors of so many rows: small ones that are kept would stand
+# between what a step frees, and keep it from being used again for the next one.
+_ROWS = 1024
 
 
 class EpochLosses:
@@ -39,8 +40,7 @@ class EpochLosses:
         self.prefix = prefix
         self.at_once = at_once
         self.names: list[str] = []
-        self.pending: list[Tensor] = []
-        self.joined: list[Tensor] = []
+        self.tables: list[Tensor] = []
         self.sizes: list[int] = []
 
     def add(self, step: dict, size: int) -> None:
@@ -48,9 +48,10 @@ class EpochLosses:
         if not self.names:
             self.names = [name for name in step if name.endswith("loss")]
         losses = [step[name] for name in self.names]
-        self.pending += losses
-        if len(self.pending) >= _LARGEST_PENDING:
-            self._join()
+        row = len(self.sizes) % _ROWS
+        if not row:
+            self.tables.append(losses[0].new_empty(_ROWS, len(losses)))
+        self.tables[-1][row] = torch.stack(losses)
         if self.parallel is not None:
             size *= self.parallel.is_counted
         self.sizes.append(size)
@@ -59,9 +60,7 @@ class EpochLosses:
 
     def record(self) -> None:
         """Write means over samples, or raise if a loss is not finite."""
-        self._join()
-        values = torch.cat(self.joined).double().cpu().numpy()
-        values = values.reshape(-1, len(self.names))
+        values = torch.cat(self.tables)[: len(self.sizes)].double().cpu().numpy()
         sizes: Sequence[int] = self.sizes
         if self.parallel is not None:
             values, sizes = self.parallel.average_losses(values, sizes)
@@ -79,12 +78,6 @@ class EpochLosses:
             if name != "loss":
                 self.history.record(f"{self.prefix}_{name}", float(value))
         self.history.record(f"{self.prefix}_batch_count", len(sizes))
-
-    def _join(self) -> None:
-        """Make one tensor of those that came in."""
-        if self.pending:
-            self.joined.append(torch.stack(self.pending))
-            self.pending = []
 
     def _row(self, losses: Iterable[Tensor | float], size: int) -> dict[str, float]:
         """Return what the history tells of a batch."""

@@ -14,7 +14,6 @@ from .batches import Rounds
 from .callbacks import ResetNetworks, is_heard
 from .data import Data
 from .ema import WeightAverage
-from .heap import keep_freed_memory
 from .interrupt import DeferredInterrupt
 from .losses import EpochLosses
 from .optimizers import JointOptimizer, make_optimizer
@@ -197,7 +196,6 @@ class DetectorNet(NeuralNet):
         self._updates = make_updates(self, phase.networks)
         numbers = (self.streams_.root, len(data), n_epochs, self.batch_size)
         self.parallel_.check_agreement(self.module_, *numbers)
-        keep_freed_memory()
         self._stopped_by_callback = is_interrupted = False
         if phase.steps is not None:
             n_epochs = -(-phase.steps // self._steps_per_round(data))
