@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from skanomaly.base import BaseDetector, NonNegativeFloat, PositiveInt, parameters
 from skanomaly.nn import DetectorModule, make_decoder, make_encoder
 from skanomaly.nn.losses import (
+    expected_gaussian_nll,
     gaussian_kl,
     gaussian_nll,
     squared_error,
@@ -62,10 +63,11 @@ class VAEModule(DetectorModule):
         """Average the negative log-likelihood of each feature over the draws."""
         mean, log_variance = self.encode(x)
         std = (0.5 * log_variance).exp()
-        total = torch.zeros_like(x)
+        error = torch.zeros_like(x)
         for draw in self.draws:
-            total = total + gaussian_nll(x, *self.decode(mean + std * draw))
-        return total / len(self.draws)
+            x_rec, log_variance = self.decode(mean + std * draw)
+            error = error + squared_error(x, x_rec)
+        return expected_gaussian_nll(error / len(self.draws), log_variance)
 
     def anomaly_map(self, x: Tensor) -> Tensor:
         """Return each feature's part of the score, but for the KL divergence."""

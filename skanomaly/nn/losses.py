@@ -80,7 +80,31 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     >>> round(float(gaussian_nll(*torch.zeros(3))), 4)
     0.9189
     """
-    error = squared_error(x, mean)
+    return expected_gaussian_nll(squared_error(x, mean), log_variance)
+
+
+def expected_gaussian_nll(error: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the mean of `gaussian_nll` over draws of the mean, of one variance.
+
+    Parameters
+    ----------
+    error : Tensor
+        Mean of the squared errors over the draws.
+    log_variance : Tensor
+        Natural logarithm of the variance; broadcast against `error`.
+
+    Returns
+    -------
+    nll : Tensor
+        In nats, not reduced.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skanomaly.nn.losses import expected_gaussian_nll
+    >>> round(float(expected_gaussian_nll(torch.tensor(2.0), torch.tensor(0.0))), 4)
+    1.9189
+    """
     return 0.5 * (math.log(2 * math.pi) + log_variance + error * (-log_variance).exp())
 
 

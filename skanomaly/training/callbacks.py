@@ -5,6 +5,15 @@ from skorch.callbacks import Callback
 from .random import weights_drawn_from
 
 
+def is_heard(net, *hooks: str) -> bool:
+    """Tell whether any callback of a net overrides one of the hooks of every batch."""
+    return any(
+        getattr(type(callback), hook) is not getattr(Callback, hook)
+        for _, callback in net.callbacks_
+        for hook in hooks
+    )
+
+
 class ResetNetworks(Callback):
     """Reinitialize a discriminator that has become perfect.
 

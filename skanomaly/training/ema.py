@@ -47,6 +47,7 @@ class WeightAverage:
 
     def reset(self) -> None:
         """Begin anew from the weights that the module has."""
+        self.weights = [p.detach() for p in self.module.parameters()]
         self.averaged: list[Tensor] = []
         self.n_updates = 0
 
@@ -77,19 +78,16 @@ class WeightAverage:
         """
         if not decay:
             return
-        weights = [p.detach() for p in self.module.parameters()]
         if self.averaged:
             decay = min(decay, (1 + self.n_updates) / (10 + self.n_updates))
-            get_ema_multi_avg_fn(decay)(self.averaged, weights, self.n_updates)
+            get_ema_multi_avg_fn(decay)(self.averaged, self.weights, self.n_updates)
         else:
-            self.averaged = [weight.clone() for weight in weights]
+            self.averaged = [weight.clone() for weight in self.weights]
         self.n_updates += 1
 
     @torch.no_grad()
     def _swap(self) -> None:
-        for average, weight in zip(
-            self.averaged, self.module.parameters(), strict=False
-        ):
+        for average, weight in zip(self.averaged, self.weights, strict=False):
             kept = weight.clone()
             weight.copy_(average)
             average.copy_(kept)

@@ -1,27 +1,30 @@
 """The one place where skorch is subclassed."""
 
+import math
 from functools import partial
-from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer, PassthroughScoring
+from skorch.callbacks import EpochTimer, PassthroughScoring
 from torch import nn
 
 from skanomaly.nn import Phase
 
 from .batches import Rounds
-from .callbacks import ResetNetworks
+from .callbacks import ResetNetworks, is_heard
 from .data import Data
 from .ema import WeightAverage
 from .interrupt import DeferredInterrupt
 from .losses import EpochLosses
 from .optimizers import JointOptimizer, make_optimizer
+from .parallel import DataParallel, Parts
 from .random import Streams, weights_drawn_from
 from .step import Update, make_updates, take_step, trim
 
 # Steps between two looks at the held-out samples, in a phase that is counted in steps.
 _STEPS_PER_CHECK = 5
+# Held-out samples are seen in larger batches than training takes, if they aren't wide.
+_LARGEST_VALIDATION_BATCH, _VALUES_PER_VALIDATION_BATCH = 1024, 2**17
 
 
 class DetectorNet(NeuralNet):
@@ -40,6 +43,8 @@ class DetectorNet(NeuralNet):
         those of seed 0.
     trim_fraction : float, default=0.0
         Fraction of each batch that is not trained on: its worst fitted samples.
+    data_parallel : bool, default=False
+        Whether the processes of torch.distributed train this network together.
     criterion : class, default=torch.nn.Identity
         Not used: the module knows its losses.
     optimizer : class, default=torch.optim.Adam
@@ -73,6 +78,7 @@ class DetectorNet(NeuralNet):
         *,
         streams=None,
         trim_fraction=0.0,
+        data_parallel=False,
         criterion=nn.Identity,
         optimizer=torch.optim.Adam,
         lr=1e-3,
@@ -82,6 +88,7 @@ class DetectorNet(NeuralNet):
     ):
         self.streams = streams
         self.trim_fraction = trim_fraction
+        self.data_parallel = data_parallel
         super().__init__(
             module,
             criterion=criterion,
@@ -110,6 +117,8 @@ class DetectorNet(NeuralNet):
             "noise", self.device
         )
         self.order_generator_ = self.streams_.torch_generator("order")
+        self.parallel_ = DataParallel(self.device, self.data_parallel)
+        self.parallel_.draw_other_noise(self.module_.random_generator)
         self.average_ = WeightAverage(self.module_)
         self.interrupt_ = DeferredInterrupt()
         self.phase_ = Phase(self.module_.losses)
@@ -152,11 +161,11 @@ class DetectorNet(NeuralNet):
         """Return whole batches on the net's device."""
         size = len(dataset) if self.batch_size == -1 else self.batch_size
         if not training:
-            return dataset.batches(size)
+            return dataset.batches(max(size, _large_batch(dataset)))
         batches = dataset.batches(size, self.order_generator_)
-        if self.phase_.steps is None:
-            return batches
-        return Rounds(batches, self.phase_.steps, self._steps_per_round(dataset))
+        if self.phase_.steps is not None:
+            batches = Rounds(batches, self.phase_.steps, self._steps_per_round(dataset))
+        return Parts(batches, self.parallel_)
 
     def _steps_per_round(self, data: Data) -> int:
         """Tell after how many steps of a phase of steps held-out samples are seen."""
@@ -185,6 +194,8 @@ class DetectorNet(NeuralNet):
         self.initialize_optimizer()
         self.average_.reset()
         self._updates = make_updates(self, phase.networks)
+        numbers = (self.streams_.root, len(data), n_epochs, self.batch_size)
+        self.parallel_.check_agreement(self.module_, *numbers)
         self._stopped_by_callback = is_interrupted = False
         if phase.steps is not None:
             n_epochs = -(-phase.steps // self._steps_per_round(data))
@@ -207,14 +218,6 @@ class DetectorNet(NeuralNet):
             self._stopped_by_callback = True
             raise
 
-    def _is_heard(self, *hooks: str) -> bool:
-        """Tell whether any callback overrides one of the hooks of every batch."""
-        return any(
-            getattr(type(callback), hook) is not getattr(Callback, hook)
-            for _, callback in self.callbacks_
-            for hook in hooks
-        )
-
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """Go once through the batches; scores and validation see averaged weights."""
         if iterator is None:
@@ -232,9 +235,10 @@ class DetectorNet(NeuralNet):
 
     def _run_batches(self, iterator, training, prefix, step_fn):
         """Take the steps; losses stay on the device until the end if nobody listens."""
-        heard = self._is_heard("on_batch_begin", "on_batch_end")
-        self._gradients_are_heard = self._is_heard("on_grad_computed")
-        losses = EpochLosses(self.history, prefix, at_once=heard)
+        heard = is_heard(self, "on_batch_begin", "on_batch_end")
+        self._gradients_are_heard = is_heard(self, "on_grad_computed")
+        parallel = self.parallel_ if training else None
+        losses = EpochLosses(self.history, prefix, heard, parallel)
         for batch in iterator:
             self.interrupt_.check()
             if heard:
@@ -252,20 +256,19 @@ class DetectorNet(NeuralNet):
         """Update each network of the phase on its own loss; return the losses."""
         if not self.module_.training:  # setting it costs as much as a layer
             self._set_training(True)
-        step: dict[str, Any] = take_step(
-            self.phase_.losses(trim(batch[0], self._measure, self.trim_fraction)),
-            self._updates,
-            partial(self._tell_gradients, batch) if self._gradients_are_heard else None,
-        )
+        x = trim(batch[0], self._measure, self.trim_fraction)
+        on_gradients = partial(self._on_gradients, batch, len(x))
+        step = take_step(self.phase_.losses(x), self._updates, on_gradients)
         if "loss" not in step:
             step["loss"] = torch.stack(list(step.values())).sum()
         return step
 
-    def _tell_gradients(self, batch, update: Update) -> None:
-        """Notify callbacks of the gradients of one network."""
-        own = {id(p) for p in update.parameters}
-        named = [(n, p) for n, p in self.module_.named_parameters() if id(p) in own]
-        self.notify("on_grad_computed", named_parameters=named, batch=batch)
+    def _on_gradients(self, batch, n_samples: int, update: Update) -> None:
+        """Average one network's gradients over processes, and notify callbacks."""
+        self.parallel_.average_gradients(update.parameters, n_samples)
+        if self._gradients_are_heard:
+            named = update.named_parameters(self.module_)
+            self.notify("on_grad_computed", named_parameters=named, batch=batch)
 
     def validation_step(self, batch, **fit_params):
         """Measure held-out samples by the phase's validation loss."""
@@ -274,3 +277,9 @@ class DetectorNet(NeuralNet):
         with torch.no_grad():
             losses = self._measure(batch[0])
         return {"loss": losses.mean(), "y_pred": losses}
+
+
+def _large_batch(data: Data) -> int:
+    """Return how many samples make a batch that costs little beside its numbers."""
+    n_values = math.prod(data.source.shape[1:])
+    return min(_LARGEST_VALIDATION_BATCH, _VALUES_PER_VALIDATION_BATCH // n_values)

@@ -72,8 +72,9 @@ class JointOptimizer(Optimizer):
 
     def __init__(self, optimizers: Iterable[Optimizer]):
         self.optimizers = list(optimizers)
-        groups = [group for each in self.optimizers for group in each.param_groups]
-        super().__init__(groups, {})
+        super().__init__(self.optimizers[0].param_groups, {})
+        # All together would be refused if networks have a layer in common.
+        self.param_groups = [g for each in self.optimizers for g in each.param_groups]
         # Schedulers warn unless they have seen a step, and those are made one by one.
         self._opt_called = True
 

@@ -1,20 +1,34 @@
 """One step of training: each network is updated once, on its own loss."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .fused import FusedStep
 
-@dataclass(frozen=True)
+
 class Update:
     """What one loss updates: a network's parameters, by its optimizer."""
 
-    name: str
-    optimizer: torch.optim.Optimizer
-    parameters: list[Tensor]
+    def __init__(
+        self, name: str, optimizer: torch.optim.Optimizer, parameters: list[Tensor]
+    ):
+        self.name = name
+        self.parameters = parameters
+        self.step = FusedStep(optimizer)
+
+    def compute_gradients(self, loss: Tensor) -> None:
+        """Let a loss reach these parameters, and nothing else."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        loss.backward(inputs=self.parameters)
+
+    def named_parameters(self, module: nn.Module) -> list[tuple[str, Tensor]]:
+        """List these parameters with their names in a module."""
+        own = set(map(id, self.parameters))
+        return [(name, p) for name, p in module.named_parameters() if id(p) in own]
 
 
 def make_updates(net: Any, networks: Sequence[str] | None = None) -> list[Update]:
@@ -36,14 +50,15 @@ def make_updates(net: Any, networks: Sequence[str] | None = None) -> list[Update
     names = module.networks if networks is None else networks
     if not names:
         return [Update("loss", net.optimizer_, _trained(module))]
-    return [
-        Update(
+    updates = {
+        name: Update(
             f"{name}_loss",
             getattr(net, f"{name}_optimizer_"),
             _trained(getattr(module, name)),
         )
-        for name in names
-    ]
+        for name in set(names)
+    }
+    return [updates[name] for name in names]
 
 
 def trim(x: Tensor, measure: Callable[[Tensor], Tensor], fraction: float) -> Tensor:
@@ -109,11 +124,10 @@ def take_step(
             loss = next(losses, None)
             if loss is None:
                 raise ValueError(f"There are fewer losses than {len(updates)} updates.")
-            update.optimizer.zero_grad()
-            loss.backward(inputs=update.parameters)
+            update.compute_gradients(loss)
             if on_gradients is not None:
                 on_gradients(update)
-            update.optimizer.step()
+            update.step()
             taken.setdefault(update.name, []).append(loss.detach())
             del loss  # and its graph, before the next one is made
         if next(losses, None) is not None:
