@@ -24,7 +24,9 @@ _HOMES = {
     "StudentTeacher": ".detectors.student_teacher",
     "VAE": ".detectors.vae",
     "default_ensemble": ".ensemble",
+    "load": ".persistence",
     "make_tabular_pipeline": ".preprocessing",
+    "save": ".persistence",
 }
 _MODULES = (
     "calibration",
@@ -34,6 +36,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "persistence",
     "preprocessing",
     "video",
 )
@@ -53,7 +56,9 @@ __all__ = [
     "OGNet",
     "StudentTeacher",
     "default_ensemble",
+    "load",
     "make_tabular_pipeline",
+    "save",
 ]
 
 if TYPE_CHECKING:
@@ -70,6 +75,7 @@ if TYPE_CHECKING:
     from .detectors.vae import VAE
     from .ensemble import DetectorEnsemble, default_ensemble
     from .neighbors import NearestNeighborDetector
+    from .persistence import load, save
     from .preprocessing import make_tabular_pipeline
 
 

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "_validation": ({"_warnings"}, {"torch", "numpy", "scipy", "sklearn"}),
     "_budget": (set(), set()),
     "_threshold": (set(), {"numpy", "sklearn"}),
+    "_version": ({"_warnings"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_fit": (
         {"_budget", "_state", "_validation", "_warnings", "training"},
@@ -33,6 +34,7 @@ MAY_IMPORT = {
             "_parameters",
             "_threshold",
             "_validation",
+            "_version",
             "_warnings",
             "nn",
             "training",
@@ -40,21 +42,24 @@ MAY_IMPORT = {
         {"torch", "numpy", "sklearn"},
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
-    "calibration": ({"calibration", "_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "calibration": (
+        {"calibration", "_threshold", "_version"},
+        {"numpy", "scipy", "sklearn"},
+    ),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
     "_matplotlib": (set(), {"matplotlib"}),
     "metrics": ({"metrics", "_matplotlib", "_warnings"}, {"numpy", "scipy", "sklearn"}),
     "model_selection": (
-        {"metrics", "model_selection", "_warnings"},
+        {"metrics", "model_selection", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "neighbors": ({"_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "neighbors": ({"_threshold", "_version"}, {"numpy", "scipy", "sklearn"}),
     "ensemble": (
-        {"_threshold", "detectors", "ensemble", "neighbors"},
+        {"_threshold", "_version", "detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (
-        {"preprocessing", "_warnings"},
+        {"preprocessing", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
     ),
     "inspection": (
@@ -69,13 +74,27 @@ MAY_IMPORT = {
         },
         {"numpy", "scipy", "sklearn", "narwhals", "pandas", "matplotlib"},
     ),
-    "video": ({"video"}, {"numpy", "scipy", "sklearn", "cv2"}),
+    "video": ({"video", "_version"}, {"numpy", "scipy", "sklearn", "cv2"}),
     "_files": (set(), set()),
+    "persistence": (
+        {"persistence", "preprocessing", "_files"},
+        {"numpy", "scipy", "sklearn", "skops"},
+    ),
     "__main__": (
-        {"calibration", "ensemble", "inspection", "preprocessing", "_files"},
+        {
+            "calibration",
+            "ensemble",
+            "inspection",
+            "persistence",
+            "preprocessing",
+            "_files",
+        },
         {"numpy", "pandas", "joblib"},
     ),
-    "__init__": ({"detectors", "ensemble", "neighbors", "preprocessing"}, set()),
+    "__init__": (
+        {"detectors", "ensemble", "neighbors", "persistence", "preprocessing"},
+        set(),
+    ),
 }
 # The standard library is left out of account.
 FRAMEWORKS = set().union(*(known for _, known in MAY_IMPORT.values()))

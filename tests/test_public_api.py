@@ -21,6 +21,7 @@ TOOLKIT = (
     "metrics",
     "model_selection",
     "neighbors",
+    "persistence",
     "preprocessing",
     "video",
 )

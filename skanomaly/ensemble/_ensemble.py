@@ -12,6 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skanomaly._threshold import ThresholdMixin
+from skanomaly._version import VersionMixin
 
 from ._scale import PValueScale
 
@@ -19,7 +20,7 @@ from ._scale import PValueScale
 _MOST_THRESHOLD_ROWS = 5_000
 
 
-class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
+class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble):
     """Ensemble of outlier detectors, combined on the scale of held-out p-values.
 
     Detectors score in units of their own. Here the scores of rows held out of training
