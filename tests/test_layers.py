@@ -89,7 +89,7 @@ MAY_IMPORT = {
             "preprocessing",
             "_files",
         },
-        {"numpy", "pandas", "joblib"},
+        {"numpy", "pandas"},
     ),
     "__init__": (
         {"detectors", "ensemble", "neighbors", "persistence", "preprocessing"},

@@ -5,7 +5,6 @@ import io
 import struct
 import zipfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from ._errors import InvalidFileError
 
@@ -15,7 +14,7 @@ _END = struct.Struct("<4s4H2LH")
 _LARGEST_DIRECTORY = 0.25
 
 
-def write_archive(file: Path | io.BytesIO, members: Iterable[tuple[str, bytes]]):
+def write_archive(file: io.BytesIO, members: Iterable[tuple[str, bytes]]) -> None:
     """Write members; the same ones give the same bytes."""
     # Without compression and extensions a member is as large as it says.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
@@ -24,35 +23,29 @@ def write_archive(file: Path | io.BytesIO, members: Iterable[tuple[str, bytes]])
 
 
 class Archive:
-    """The members of an archive, of which each is read when it is asked for."""
+    """The members of an archive, which are read where they lie in the memory."""
 
     def __init__(self, data: bytes):
         _check_end(data)
-        self._zip = zipfile.ZipFile(io.BytesIO(data))
-        self._sizes = _check_layout(self._zip, self._zip.start_dir)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._sizes
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            self._places = _find_members(archive, data)
+        self._data = memoryview(data)
 
     def __iter__(self):
-        return iter(self._sizes)
+        return iter(self._places)
 
-    def size(self, name: str) -> int:
-        """Return the size of a member in bytes, or say that it is missing."""
-        if name not in self:
-            raise InvalidFileError(f"its part {name!r} is missing")
-        return self._sizes[name]
-
-    def read(self, name: str) -> bytes:
+    def read(self, name: str) -> memoryview:
         """Return a member, or say that it is missing."""
-        return self._zip.read(name) if self.size(name) else b""
+        if name not in self._places:
+            raise InvalidFileError(f"its part {name!r} is missing")
+        return self._data[self._places[name]]
 
     def digest(self, *, without: str) -> str:
         """Return the checksum of all members but one."""
         return digest((name, self.read(name)) for name in self if name != without)
 
 
-def digest(members: Iterable[tuple[str, bytes]]) -> str:
+def digest(members: Iterable[tuple[str, bytes | memoryview]]) -> str:
     """Return the checksum of members: their names, sizes and contents."""
     found = hashlib.sha256()
     for name, content in members:
@@ -72,20 +65,24 @@ def _check_end(data: bytes) -> None:
         raise InvalidFileError("its directory is larger than its content")
 
 
-def _check_layout(archive: zipfile.ZipFile, end: int) -> dict[str, int]:
-    """Return the members' sizes, if they lie one after another and fill the file."""
-    sizes: dict[str, int] = {}
-    place = 0
+def _find_members(archive: zipfile.ZipFile, data: bytes) -> dict[str, slice]:
+    """Return where members are, if they lie one after another and fill the file."""
+    places: dict[str, slice] = {}
+    end = 0
     for member in archive.infolist():
-        if member.filename in sizes:
+        if member.filename in places:
             raise InvalidFileError(f"its part {member.filename!r} is there twice")
         is_packed = member.compress_type != zipfile.ZIP_STORED
         if is_packed or member.compress_size != member.file_size or member.flag_bits:
             raise InvalidFileError(f"its part {member.filename!r} is packed")
-        if member.header_offset != place:
-            raise InvalidFileError("its parts overlap")
-        sizes[member.filename] = member.file_size
-        place += _LOCAL_HEADER + len(member.filename.encode()) + member.file_size
-    if place != end:
+        name = member.filename.encode()
+        start = end + _LOCAL_HEADER + len(name)
+        lengths = data[start - len(name) - 4 : start - len(name)]
+        is_next = lengths == len(name).to_bytes(2, "little") + b"\0\0"
+        if member.header_offset != end or not is_next:
+            raise InvalidFileError("its parts don't lie one after another")
+        end = start + member.file_size
+        places[member.filename] = slice(start, end)
+    if end != archive.start_dir:
         raise InvalidFileError("there is something between its parts")
-    return sizes
+    return places

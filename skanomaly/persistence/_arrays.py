@@ -11,13 +11,15 @@ from ._archive import Archive, write_archive
 from ._errors import InvalidFileError
 
 _READ_HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# Bytes; as many as numpy itself takes for safe, and more than it writes.
+_LARGEST_HEADER = 10_000
 _SPARSE_PARTS = {"indices.npy", "indptr.npy", "format.npy", "shape.npy", "data.npy"}
 _SPARSE_FORMATS = ("csr", "csc")
 
 
-def check_array(data: bytes) -> tuple[np.dtype, tuple[int, ...]]:
+def check_array(data: memoryview) -> tuple[np.dtype, tuple[int, ...]]:
     """Return dtype and shape of an array, if it can be read without allocating more."""
-    stream = io.BytesIO(data)
+    stream = io.BytesIO(data[:_LARGEST_HEADER])
     version = npy.read_magic(stream)
     if version not in _READ_HEADER:
         raise InvalidFileError(f"it holds an array of the unknown version {version}")
@@ -32,9 +34,9 @@ def check_array(data: bytes) -> tuple[np.dtype, tuple[int, ...]]:
     return dtype, shape
 
 
-def check_sparse(data: bytes) -> None:
+def check_sparse(data: memoryview) -> None:
     """Refuse a sparse matrix whose indices point outside of it."""
-    archive = Archive(data)
+    archive = Archive(bytes(data))
     if set(archive) - {"_is_array.npy"} != _SPARSE_PARTS:
         raise InvalidFileError(f"it holds a sparse matrix of {sorted(archive)}")
     for name in archive:

@@ -44,9 +44,10 @@ _LOADERS = {
 
 def check_document(archive: Archive, file_size: int) -> None:
     """Refuse a document that skops would take for more than it is."""
-    if archive.size(DOCUMENT) > _FREE_SIZE + _LARGEST_FRACTION * file_size:
+    text = archive.read(DOCUMENT)
+    if len(text) > _FREE_SIZE + _LARGEST_FRACTION * file_size:
         raise InvalidFileError("it consists of too many parts")
-    document = json.loads(archive.read(DOCUMENT))
+    document = json.loads(bytes(text))
     protocol = document["protocol"]
     if not isinstance(protocol, int) or protocol < _OLDEST_PROTOCOL:
         raise InvalidFileError(f"it is of the unknown protocol {protocol!r} of skops")

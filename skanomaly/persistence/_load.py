@@ -97,9 +97,10 @@ def load(path, *, trusted=()):
 def _load(data: bytes, trusted: Sequence[Any]) -> Any:
     """Check a file, and let skops make what it holds."""
     archive = Archive(data)
-    if archive.size(MANIFEST) > _LARGEST_MANIFEST:
+    text = archive.read(MANIFEST)
+    if len(text) > _LARGEST_MANIFEST:
         raise InvalidFileError(f"its part {MANIFEST!r} is too large")
-    manifest = json.loads(archive.read(MANIFEST))
+    manifest = json.loads(bytes(text))
     if manifest["format"] > FORMAT:
         raise InvalidFileError(
             f"it is of format {manifest['format']}, written by skanomaly "
