@@ -47,7 +47,7 @@ def check_document(archive: Archive, file_size: int) -> None:
     text = archive.read(DOCUMENT)
     if len(text) > _FREE_SIZE + _LARGEST_FRACTION * file_size:
         raise InvalidFileError("it consists of too many parts")
-    document = json.loads(bytes(text))
+    document = json.loads(str(text, "utf-8"))
     protocol = document["protocol"]
     if not isinstance(protocol, int) or protocol < _OLDEST_PROTOCOL:
         raise InvalidFileError(f"it is of the unknown protocol {protocol!r} of skops")

@@ -100,7 +100,7 @@ def _load(data: bytes, trusted: Sequence[Any]) -> Any:
     text = archive.read(MANIFEST)
     if len(text) > _LARGEST_MANIFEST:
         raise InvalidFileError(f"its part {MANIFEST!r} is too large")
-    manifest = json.loads(bytes(text))
+    manifest = json.loads(str(text, "utf-8"))
     if manifest["format"] > FORMAT:
         raise InvalidFileError(
             f"it is of format {manifest['format']}, written by skanomaly "

@@ -72,7 +72,7 @@ def save(estimator, path):
     >>> detector = skanomaly.Autoencoder(max_epochs=3, random_state=0).fit(X)
     >>> skanomaly.save(detector, path)
     >>> loaded = skanomaly.load(path)
-    >>> (loaded.score_samples(X) == detector.score_samples(X)).all()
+    >>> loaded.score_samples(X).tolist() == detector.score_samples(X).tolist()
     True
     """
     if not isinstance(estimator, BaseEstimator):
@@ -120,11 +120,19 @@ def _dump(estimator: Any) -> bytes:
     try:
         return skops_io.dumps(estimator)
     except Exception as error:
+        params = estimator.get_params()
+        of_torch = [name for name, value in params.items() if _is_of_torch(value)]
         raise TypeError(
             f"This {type(estimator).__name__} can't be saved: it holds what can't be "
-            "loaded without running code, such as a module of torch or an iterator "
-            f"({error}). Replace it, or ship the estimator by pickle to whom trusts it."
+            f"loaded without running code: {', '.join(of_torch) or error}. Replace it, "
+            "or ship the estimator by pickle to those who trust you."
         ) from error
+
+
+def _is_of_torch(value: Any) -> bool:
+    """Tell a network or tensor, whose class may be the user's own."""
+    libraries = {each.__module__.partition(".")[0] for each in type(value).__mro__}
+    return "torch" in libraries
 
 
 def _check_node(node: dict, place: Any) -> None:
