@@ -23,6 +23,7 @@ from helpers import (
     own_fields,
     variants,
 )
+from joblib import Memory
 from scipy.sparse import csc_array, csr_array, csr_matrix
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import Birch
@@ -367,6 +368,13 @@ def test_a_class_of_the_user_must_be_named(path):
     assert np.array_equal(loaded.score_samples(X_ROWS), detector.score_samples(X_ROWS))
 
 
+@pytest.mark.parametrize("trusted", [OwnDetector, "OwnDetector", own_function])
+def test_trusted_is_a_list(trusted, path):
+    save(quick(), path)
+    with pytest.raises(TypeError, match="trusted must be a list"):
+        load(path, trusted=trusted)
+
+
 def test_a_function_of_the_user_must_be_named(path):
     pipeline = make_pipeline(FunctionTransformer(own_function), quick()).fit(X_ROWS)
     save(pipeline, path)
@@ -426,6 +434,12 @@ def test_callbacks_are_not_saved(callback, path):
     assert shipped(quick(net_params={"lr": 0.1}), path).net_params == {"lr": 0.1}
 
 
+def test_a_cache_is_not_saved(path):
+    pipeline = make_pipeline(quick(), memory=Memory(None))
+    with pytest.raises(TypeError, match=r"memory is of the type joblib"):
+        save(pipeline, path)
+
+
 @pytest.mark.parametrize("value", [[1], "detector", None, Autoencoder])
 def test_only_estimators_are_saved(value, path):
     with pytest.raises(TypeError, match="takes an estimator"):
@@ -450,6 +464,13 @@ def test_paths(tmp_path, monkeypatch):
         save(quick(), tmp_path / "folder")
     with pytest.raises(IsADirectoryError):
         load(tmp_path / "folder")
+
+
+def test_too_large_a_file_is_told(path, monkeypatch):
+    monkeypatch.setattr("zipfile.ZIP64_LIMIT", 10_000)
+    with pytest.raises(ValueError, match="larger than 2 GB"):
+        save(quick().fit(X_ROWS), path)
+    assert not path.exists()
 
 
 def test_a_crash_leaves_the_old_file(path, monkeypatch):

@@ -46,6 +46,8 @@ def load(path, *, trusted=()):
     InvalidFileError
         If the file is damaged, was not written by `skanomaly.save`, is of a newer
         format, or holds a type that is not trusted. A subclass of ValueError.
+    TypeError
+        If `trusted` is one type and not a list.
     OSError
         If the file can't be read.
     ImportError
@@ -78,6 +80,8 @@ def load(path, *, trusted=()):
     VAE(latent_size=3)
     """
     import_skops()
+    if isinstance(trusted, str | type) or callable(trusted):
+        raise TypeError(f"trusted must be a list of types or names, got {trusted!r}.")
     path = Path(path)
     data = path.read_bytes()
     try:

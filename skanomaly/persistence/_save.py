@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import LargeZipFile, ZipFile
 
 from sklearn.base import BaseEstimator
 
@@ -47,8 +47,9 @@ def save(estimator, path):
     TypeError
         If `estimator` is no estimator, or holds what can't be loaded without running
         code: a lambda, a callback, a module of torch. The message names the parameter.
+        Also if it consists of more than about 30,000 parts, as levels of categories.
     ValueError
-        If it has too many parts, or 4 GB.
+        If the file would be larger than 2 GB.
     OSError
         If the file can't be written.
     ImportError
@@ -82,10 +83,7 @@ def save(estimator, path):
     path = Path(path)
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.absolute().parent}.")
-    members = _members_of(estimator)
-    written = io.BytesIO()
-    write_archive(written, _with_manifest(members))
-    data = written.getvalue()
+    data = _write(_members_of(estimator))
     try:
         check_document(Archive(data), len(data))
     except InvalidFileError as error:
@@ -139,7 +137,7 @@ def _check_node(node: dict, place: Any) -> None:
     """Refuse what could be saved but not loaded."""
     module, name = node.get("__module__", ""), node.get("__class__", "")
     library = module.partition(".")[0]
-    if library in ("torch", "skorch"):
+    if library in ("torch", "skorch", "joblib"):
         raise TypeError(
             f"{tell(place)} is of the type {module}.{name}, which can't be saved. Only "
             "a fit needs it: set the parameter to its default, for example by "
@@ -157,8 +155,8 @@ def _check_node(node: dict, place: Any) -> None:
         ) from error
 
 
-def _with_manifest(members: dict[str, bytes]) -> list[tuple[str, bytes]]:
-    """Put before the members what they are, and their checksum."""
+def _write(members: dict[str, bytes]) -> bytes:
+    """Return a file of members, after what they are and their checksum."""
     manifest = {
         "format": FORMAT,
         "skanomaly": __version__,
@@ -166,4 +164,10 @@ def _with_manifest(members: dict[str, bytes]) -> list[tuple[str, bytes]]:
         **{name: version(name) for name in _LIBRARIES},
         "sha256": digest(members.items()),
     }
-    return [(MANIFEST, json.dumps(manifest).encode()), *members.items()]
+    written = io.BytesIO()
+    first = (MANIFEST, json.dumps(manifest).encode())
+    try:
+        write_archive(written, [first, *members.items()])
+    except LargeZipFile as error:
+        raise ValueError("The file would be larger than 2 GB.") from error
+    return written.getvalue()
