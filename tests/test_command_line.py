@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.decomposition import PCA
+from sklearn.preprocessing import Binarizer
 
 import skanomaly
 from skanomaly.__main__ import main
@@ -129,7 +129,7 @@ ERRORS = {
         "--model",
         "code.joblib",
     ],
-    "no.skops must hold a fitted outlier detector with score_samples, got PCA.": [
+    "no.skops must hold a fitted outlier detector with score_samples, got Binarizer.": [
         "people.csv",
         "--model",
         "no.skops",
@@ -146,7 +146,7 @@ ERRORS = {
 @pytest.mark.parametrize("message", ERRORS)
 def test_errors_are_one_line(run, folder, message):
     joblib.dump({}, folder / "code.joblib")
-    skanomaly.save(PCA(), folder / "no.skops")
+    skanomaly.save(Binarizer(), folder / "no.skops")
     pd.DataFrame({"city": ["Ulm"]}).to_csv(folder / "short.csv", index=False)
     told = run(*ERRORS[message], status=2)
     assert told.err.startswith("skanomaly: error: ")

@@ -4,11 +4,13 @@ import hashlib
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 
 from ._errors import InvalidFileError
 
 _LOCAL_HEADER = 30  # bytes before a member's name
+_MARK = b"PK\x03\x04"  # the beginning of a member
 _END = struct.Struct("<4s4H2LH")
 # An entry of the directory is a tenth of the object that zipfile makes of it.
 _LARGEST_DIRECTORY = 0.25
@@ -56,7 +58,7 @@ def digest(members: Iterable[tuple[str, bytes | memoryview]]) -> str:
 
 def _check_end(data: bytes) -> None:
     """Refuse what is no archive, before zipfile makes objects of its directory."""
-    if len(data) < _END.size or not data.startswith(b"PK\x03\x04"):
+    if len(data) < _END.size or not data.startswith(_MARK):
         raise InvalidFileError("it was not written by skanomaly.save")
     mark, _, _, _, _, size, offset, _ = _END.unpack(data[-_END.size :])
     if mark != b"PK\x05\x06" or offset + size + _END.size != len(data):
@@ -77,11 +79,15 @@ def _find_members(archive: zipfile.ZipFile, data: bytes) -> dict[str, slice]:
             raise InvalidFileError(f"its part {member.filename!r} is packed")
         name = member.filename.encode()
         start = end + _LOCAL_HEADER + len(name)
-        lengths = data[start - len(name) - 4 : start - len(name)]
-        is_next = lengths == len(name).to_bytes(2, "little") + b"\0\0"
-        if member.header_offset != end or not is_next:
+        header = data[end:start]
+        # The name's size and that of extensions, which would move the content.
+        last = len(name).to_bytes(2, "little") + b"\0\0" + name
+        is_right = header.startswith(_MARK) and header[26:] == last
+        if member.header_offset != end or not is_right:
             raise InvalidFileError("its parts don't lie one after another")
         end = start + member.file_size
+        if zlib.crc32(memoryview(data)[start:end]) != member.CRC:
+            raise InvalidFileError(f"its part {member.filename!r} is damaged")
         places[member.filename] = slice(start, end)
     if end != archive.start_dir:
         raise InvalidFileError("there is something between its parts")
