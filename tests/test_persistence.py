@@ -317,6 +317,7 @@ def test_another_version_is_warned_of(name, path, monkeypatch):
             loaded = load_it()
         assert own in {each.message.estimator_name for each in record}
         assert {each.message.original_sklearn_version for each in record} == {"0.0.1"}
+        assert {each.filename for each in record} == {__file__}
         X = make_samples(seed=1)
         assert np.array_equal(loaded.score_samples(X), estimator.score_samples(X))
 
