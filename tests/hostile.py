@@ -235,7 +235,7 @@ def _bomb(data):
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
-        archive.writestr("0.bin", bytes(100_000_000))
+        archive.writestr("0.bin", bytes(20_000_000))
     return written.getvalue()
 
 

@@ -524,6 +524,13 @@ def files(tmp_path_factory):
     return list(hostile.make_files(tmp_path_factory.mktemp("files")))
 
 
+@pytest.fixture(scope="module")
+def lies(files, tmp_path_factory):
+    """Return hostile files, and the file that code in them would create."""
+    mark = tmp_path_factory.mktemp("lies") / "mark"
+    return hostile.lies(files[1][1], mark), mark
+
+
 @pytest.mark.parametrize("damage", hostile.DAMAGES, ids=lambda d: d.__name__)
 def test_damaged_files_are_refused_or_harmless(damage, files, path):
     rng = np.random.default_rng(0)
@@ -546,11 +553,11 @@ def test_random_lies_are_refused_or_harmless(files, path):
     assert found["refused"] > 30
 
 
-def test_hostile_files_are_refused(files, path, tmp_path):
+def test_hostile_files_are_refused(files, lies, path):
     """None runs code, and none allocates what it says."""
-    mark = tmp_path / "mark"
-    _, data, X, scores = files[1]
-    for kind, lie in hostile.lies(data, mark).items():
+    told, mark = lies
+    _, _, X, scores = files[1]
+    for kind, lie in told.items():
         known = (X, scores) if kind == "another module" else (None, None)
         found, peak = hostile.outcome(lie, path, *known)
         assert found == ("loaded" if kind == "another module" else "refused"), kind
@@ -581,8 +588,8 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
-def test_messages_say_what_is_wrong(kind, files, path, tmp_path):
-    path.write_bytes(hostile.lies(files[1][1], tmp_path / "mark")[kind])
+def test_messages_say_what_is_wrong(kind, lies, path):
+    path.write_bytes(lies[0][kind])
     with pytest.raises(InvalidFileError, match=MESSAGES[kind]) as error:
         load(path)
     assert str(error.value).startswith(f"{path} can't be loaded: ")
