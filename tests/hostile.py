@@ -24,9 +24,8 @@ from scipy.sparse import csr_array, save_npz
 
 from skanomaly.persistence import InvalidFileError, load
 from skanomaly.persistence._archive import digest, write_archive
-from skanomaly.persistence._save import MANIFEST
+from skanomaly.persistence._document import DOCUMENT, MANIFEST
 
-DOCUMENT = "schema.json"
 HUGE = 10**9
 
 
@@ -340,9 +339,7 @@ def lies(data, mark):
         "a packed member": _bomb(data),
         "a member twice": _twice(data),
         "many members": _many_members(data),
-        "a path out of the folder": signed(
-            {**members_of(data), "../../etc/passwd": b"x"}
-        )[:-30],
+        "a path out of the folder": signed({**members_of(data), "../../x": b"x"}),
         "an array of objects": with_attribute(
             data, "x_", array_of("x.npy"), x_npy=objects
         ),

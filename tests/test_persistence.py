@@ -580,6 +580,7 @@ MESSAGES = {
     "lists that double": "may stand for another part",
     "deep lists": "nested too deeply",
     "a hundred thousand parts": "too many parts",
+    "a path out of the folder": r"parts that nothing needs: '../../x'",
     "a member twice": "is there twice",
     "a packed member": "packed",
     "a number that is a size": "an array as a numpy.void",

@@ -13,7 +13,7 @@ from ._archive import Archive
 from ._arrays import check_array, check_sparse
 from ._errors import InvalidFileError
 
-DOCUMENT = "schema.json"
+MANIFEST, DOCUMENT = "skanomaly.json", "schema.json"
 # The first protocol of skops that we wrote; the older ones are read by other code.
 _OLDEST_PROTOCOL = 2
 _DEEPEST = 200  # of JSON, where one estimator within another takes about nine
@@ -66,6 +66,8 @@ def check_document(archive: Archive, file_size: int) -> None:
         check = _CHECKS.get(loader)
         if check is not None:
             check(node, archive)
+    if unknown := set(archive) - used - {MANIFEST, DOCUMENT}:
+        raise InvalidFileError(f"it holds parts that nothing needs: {min(unknown)!r}")
 
 
 def nodes_of(document: Any) -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator
 from skanomaly import __version__
 
 from ._archive import Archive
-from ._document import check_document
+from ._document import MANIFEST, check_document
 from ._errors import InvalidFileError
-from ._save import FORMAT, MANIFEST
+from ._save import FORMAT
 from ._skops import import_skops
 from ._trusted import TRUSTED_TYPES
 

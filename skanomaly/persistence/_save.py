@@ -17,11 +17,10 @@ from skanomaly._files import replacing
 
 from ._archive import Archive, digest, write_archive
 from ._arrays import unpack_sparse
-from ._document import DOCUMENT, check_document, nodes_of, tell
+from ._document import DOCUMENT, MANIFEST, check_document, nodes_of, tell
 from ._errors import InvalidFileError
 from ._skops import import_skops
 
-MANIFEST = "skanomaly.json"
 FORMAT = 1
 _LIBRARIES = ("scikit-learn", "skops", "torch", "numpy", "scipy")
 
