@@ -25,7 +25,9 @@ _HOMES = {
     "StudentTeacher": ".detectors.student_teacher",
     "VAE": ".detectors.vae",
     "default_ensemble": ".ensemble",
+    "load": ".persistence",
     "make_tabular_pipeline": ".preprocessing",
+    "save": ".persistence",
 }
 _MODULES = (
     "calibration",
@@ -35,6 +37,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "persistence",
     "preprocessing",
     "video",
 )
@@ -55,7 +58,9 @@ __all__ = [
     "OGNet",
     "StudentTeacher",
     "default_ensemble",
+    "load",
     "make_tabular_pipeline",
+    "save",
 ]
 
 if TYPE_CHECKING:
@@ -72,6 +77,7 @@ if TYPE_CHECKING:
     from .detectors.vae import VAE
     from .ensemble import DeepEnsemble, DetectorEnsemble, default_ensemble
     from .neighbors import NearestNeighborDetector
+    from .persistence import load, save
     from .preprocessing import make_tabular_pipeline
 
 

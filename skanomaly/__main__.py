@@ -66,8 +66,7 @@ def _make_parser():
     fitted.add_argument("--train", help="normal rows to fit on", **file)
     fitted.add_argument(
         "--model",
-        help="a fitted estimator, of --save or joblib.dump; loading runs the code that "
-        "is in it, so take only files that you trust",
+        help="a fitted estimator, of --save or skanomaly.save; no code in it is run",
         **file,
     )
     score.add_argument("--drop", nargs="+", help="columns to leave out", metavar="NAME")
@@ -80,11 +79,13 @@ def _make_parser():
 
 def _score(args):
     """Read, fit or load, score, print and write."""
+    from . import save
+
     _check(args)
     table = _read(args.table)
     estimator = _find_estimator(args, table)
     if args.save is not None:
-        _save(args.save, estimator)
+        save(estimator, args.save)
     scores = np.asarray(estimator.score_samples(table), dtype=float)
     order = np.argsort(scores, kind="stable")
     told = order if args.output is not None else order[: args.top]
@@ -110,6 +111,10 @@ def _check(args):
         path = getattr(args, name)
         if path is not None and not path.absolute().parent.is_dir():
             raise ValueError(f"--{name} {path}: there is no such folder.")
+    if args.save is not None:
+        from .persistence._skops import import_skops
+
+        import_skops()  # rather than after the fit
     if args.output is not None and args.output.suffix not in _SUFFIXES:
         raise ValueError(f"--output must end with .csv or .parquet, got {args.output}.")
 
@@ -198,24 +203,11 @@ def _parquet_engine(path):
         raise ImportError(needs) from error
 
 
-def _save(path, estimator):
-    """Write a fitted estimator whole or not at all."""
-    import joblib
-
-    with replacing(path) as draft:
-        joblib.dump(estimator, draft)
-
-
 def _load(path):
     """Load a fitted estimator, or say that the file holds none."""
-    import joblib
+    from . import load
 
-    try:
-        estimator = joblib.load(path)
-    except OSError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{path} can't be loaded: {error!r}.") from error
+    estimator = load(path)
     if not hasattr(estimator, "score_samples"):
         raise TypeError(
             f"{path} must hold a fitted outlier detector with score_samples, got "

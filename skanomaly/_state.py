@@ -1,8 +1,6 @@
 """What travels with a fitted detector: arguments, arrays of numpy and a seed."""
 
-import itertools
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,7 +18,9 @@ def weights_of(net: DetectorNet) -> dict[str, np.ndarray]:
 
 def load_weights(net: DetectorNet, weights: Mapping[str, np.ndarray]) -> None:
     """Put weights into a network, or say that they are another's."""
-    tensors = {name: torch.from_numpy(np.array(w)) for name, w in weights.items()}
+    # torch warns of an array that is read-only, as a memory map is.
+    writable = {name: np.require(w, requirements="W") for name, w in weights.items()}
+    tensors = {name: torch.from_numpy(w) for name, w in writable.items()}
     try:
         net.module_.load_state_dict(tensors)
     except RuntimeError as error:
@@ -36,22 +36,25 @@ def rebuild_net(
     device: str,
 ) -> DetectorNet:
     """Build a fitted net again from what was kept of it."""
-    _refuse_larger_than(weights, arguments)
     module = partial(module_class, **arguments)
+    _refuse_other_shapes(module, weights)
     net = DetectorNet(module, streams=Streams(seed), device=device).initialize()
     load_weights(net, weights)
     return net
 
 
-def _refuse_larger_than(
-    weights: Mapping[str, np.ndarray], arguments: Mapping[str, Any]
+def _refuse_other_shapes(
+    module: Callable[[], torch.nn.Module], weights: Mapping[str, np.ndarray]
 ) -> None:
-    """Refuse to allocate a network for which there can't be enough weights."""
-    n_weights = sum(np.size(each) for each in weights.values())
-    sizes = [1, *arguments.get("hidden_sizes", ()), arguments.get("latent_size") or 1]
-    largest = max(a * b for a, b in itertools.pairwise(sizes))
-    if max(largest, math.prod(arguments["input_shape"])) > n_weights:
+    """Refuse arguments of another network than the weights', before it is allocated."""
+    found = {name: np.shape(each) for name, each in weights.items()}
+    try:
+        with torch.device("meta"):  # which has shapes, and no values
+            expected = {k: tuple(v.shape) for k, v in module().state_dict().items()}
+    except RuntimeError:  # too large even for a shape
+        expected = {}
+    if found != expected:
         raise ValueError(
-            f"The file is damaged: it holds {n_weights} weights, too few for hidden "
-            f"layers of {sizes[1:-1]} units."
+            "The state is damaged: its weights are those of another network than its "
+            "arguments make."
         )

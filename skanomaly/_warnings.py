@@ -5,18 +5,18 @@ import warnings
 from pathlib import Path
 
 # Frames of these packages stand between a user's line and ours.
-_INNER = {"skanomaly", "sklearn", "skorch", "joblib", "torch", "contextlib"}
+_INNER = {"skanomaly", "sklearn", "skops", "skorch", "joblib", "torch", "contextlib"}
 
 
-def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+def warn_user(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Warn as if the user's own line had done it.
 
     Parameters
     ----------
-    message : str
+    message : str or Warning
         What is wrong and what to do.
     category : type of Warning, default=UserWarning
-        Its class.
+        Its class, if it is a text.
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and _is_inner(frame.f_code.co_filename):

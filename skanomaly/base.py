@@ -1,5 +1,6 @@
 """The contract of a scikit-learn outlier detector, written once for all detectors."""
 
+import json
 import math
 from abc import ABCMeta
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ from ._validation import (
     read_training_samples,
     shape_of,
 )
+from ._version import VersionMixin
 from ._warnings import warn_unconverged, warn_user
 from .nn.module import DetectorModule
 from .training import Data
@@ -73,6 +75,7 @@ class BaseDetector(
     CallbackSupportMixin,
     MoveMixin,
     PartialFitMixin,
+    VersionMixin,
     ThresholdMixin,
     BaseEstimator,
     metaclass=ABCMeta,
@@ -281,16 +284,20 @@ class BaseDetector(
 
     def __getstate__(self):
         """Return parameters and arrays; no object of torch or skorch is pickled."""
-        state = dict(super().__getstate__())
+        state = super().__getstate__()
         if "net_" in state:
             net = state.pop("net_")
             state |= {"_weights": weights_of(net), "_device": str(net.device)}
+            # As one text: a file describes each number of a list by itself.
+            state["history_"] = json.dumps(state["history_"])
         return state
 
     def __setstate__(self, state):
         """Build the net again from the weights, on a device that is there."""
         state = dict(state)
         weights, device = state.pop("_weights", None), state.pop("_device", "cpu")
+        if weights is not None:
+            state["history_"] = json.loads(state["history_"])
         super().__setstate__(state)
         if weights is None:
             return
@@ -304,7 +311,7 @@ class BaseDetector(
             device = "cpu"
         with _plain_torch_modes():
             self.net_ = rebuild_net(
-                self.module_class, self._arguments, weights, self._seed, device
+                type(self).module_class, self._arguments, weights, self._seed, device
             )
 
 

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._namespace import like, to_host
 from ._threshold import ThresholdMixin
+from ._version import VersionMixin
 
 __all__ = ["NearestNeighborDetector"]
 
@@ -24,7 +25,7 @@ _MOST_FEATURES_OF_A_TREE = 6
 _MOST_THRESHOLD_ROWS = 5_000
 
 
-class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
+class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
     """Outlier detector by the distance to the k-th nearest training row.
 
     A row that was trained on is not its own neighbor: of the training rows equal to a
@@ -236,6 +237,22 @@ class NearestNeighborDetector(ThresholdMixin, BaseEstimator):
             ensure_min_samples=2 if reset else 1,
             reset=reset,
         )
+
+    def __getstate__(self):
+        """Return the rows without the index, which compiled code would trust."""
+        state = super().__getstate__()
+        if "neighbors_" in state:
+            neighbors = state["neighbors_"]
+            state |= {"neighbors_": clone(neighbors), "_rows": neighbors._fit_X}
+        return state
+
+    def __setstate__(self, state):
+        """Index the rows again."""
+        state = dict(state)
+        rows = state.pop("_rows", None)
+        super().__setstate__(state)
+        if rows is not None:
+            self.neighbors_.fit(rows)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

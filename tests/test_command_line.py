@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import Binarizer
 
 import skanomaly
 from skanomaly.__main__ import main
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
         "--train",
         "normal.csv",
         "--save",
-        "model.joblib",
+        "model.skops",
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -58,7 +59,7 @@ def run(folder, monkeypatch, capsys):
 
 
 def test_the_abnormal_rows_are_printed_with_reasons(run):
-    lines = run("people.csv", "--model", "model.joblib", "--top", "2").out.splitlines()
+    lines = run("people.csv", "--model", "model.skops", "--top", "2").out.splitlines()
     assert lines[0].split() == ["score", "p_value", "reasons"]
     assert {line.split()[0] for line in lines[1:]} == {"7", "20"}
     assert any("age = 230 (expected 4" in line for line in lines[1:])
@@ -81,11 +82,11 @@ def test_a_fit_on_the_rows_themselves(folder):
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_all_rows_are_written(run, folder, suffix):
     table = f"people.{suffix}"
-    run(table, "--model", "model.joblib", "--output", f"scored.{suffix}")
+    run(table, "--model", "model.skops", "--output", f"scored.{suffix}")
     read = getattr(pd, f"read_{suffix}")
     scored, people = read(f"scored.{suffix}"), read(table)
     pd.testing.assert_frame_equal(scored[list(people)], people)
-    model = joblib.load("model.joblib")
+    model = skanomaly.load("model.skops")
     assert isinstance(model, ConformalDetector)
     assert np.allclose(scored["score"], model.score_samples(people))
     assert np.allclose(scored["p_value"], model.p_values(people))
@@ -100,7 +101,7 @@ def test_columns_can_be_left_out(run):
 
 
 def test_a_report_is_written(run, folder):
-    run("people.csv", "--model", "model.joblib", "--report", "report.html")
+    run("people.csv", "--model", "model.skops", "--report", "report.html")
     assert "Atlantis" in (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -118,13 +119,22 @@ ERRORS = {
         "--output",
         "all.xlsx",
     ],
-    "people.csv can't be loaded: ": ["people.csv", "--model", "people.csv"],
-    "no.joblib must hold a fitted outlier detector with score_samples, got dict.": [
+    "people.csv can't be loaded: it was not written by skanomaly.save.": [
         "people.csv",
         "--model",
-        "no.joblib",
+        "people.csv",
     ],
-    "Columns are missing: ['age', 'born']": ["short.csv", "--model", "model.joblib"],
+    "code.joblib can't be loaded: it was not written by skanomaly.save.": [
+        "people.csv",
+        "--model",
+        "code.joblib",
+    ],
+    "no.skops must hold a fitted outlier detector with score_samples, got Binarizer.": [
+        "people.csv",
+        "--model",
+        "no.skops",
+    ],
+    "Columns are missing: ['age', 'born']": ["short.csv", "--model", "model.skops"],
     "drop names columns that X does not have: 'size'.": [
         "people.csv",
         "--drop",
@@ -135,7 +145,8 @@ ERRORS = {
 
 @pytest.mark.parametrize("message", ERRORS)
 def test_errors_are_one_line(run, folder, message):
-    joblib.dump({}, folder / "no.joblib")
+    joblib.dump({}, folder / "code.joblib")
+    skanomaly.save(Binarizer(), folder / "no.skops")
     pd.DataFrame({"city": ["Ulm"]}).to_csv(folder / "short.csv", index=False)
     told = run(*ERRORS[message], status=2)
     assert told.err.startswith("skanomaly: error: ")
@@ -149,6 +160,9 @@ def test_what_is_missing_is_named(run, monkeypatch):
     assert "pip install 'skanomaly[arrow]'" in told.err
     monkeypatch.setitem(sys.modules, "pandas", None)
     assert "pip install 'skanomaly[frames]'" in run("people.csv", status=2).err
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    told = run("people.csv", "--save", "model.skops", status=2)
+    assert "pip install 'skanomaly[persistence]'" in told.err
 
 
 def test_help_and_version(capsys):

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
+    "_version": ({"_warnings"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_scoring": ({"training"}, {"torch", "numpy"}),
     "_net": ({"_budget", "training"}, {"skorch"}),
@@ -56,6 +57,7 @@ MAY_IMPORT = {
             "_parameters",
             "_threshold",
             "_validation",
+            "_version",
             "_warnings",
             "nn",
             "training",
@@ -64,7 +66,7 @@ MAY_IMPORT = {
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
     "calibration": (
-        {"calibration", "_namespace", "_threshold"},
+        {"calibration", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
@@ -74,17 +76,20 @@ MAY_IMPORT = {
         {"numpy", "scipy", "sklearn"},
     ),
     "model_selection": (
-        {"metrics", "model_selection", "_warnings"},
+        {"metrics", "model_selection", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "neighbors": ({"_namespace", "_threshold"}, {"numpy", "scipy", "sklearn"}),
+    "neighbors": (
+        {"_namespace", "_threshold", "_version"},
+        {"numpy", "scipy", "sklearn"},
+    ),
     "ensemble": (
-        {"_fit_together", "_namespace", "_threshold", "base", "detectors"}
-        | {"ensemble", "neighbors"},
+        {"_fit_together", "_namespace", "_threshold", "_version", "base"}
+        | {"detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (
-        {"preprocessing", "_warnings"},
+        {"preprocessing", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
     ),
     "inspection": (
@@ -99,13 +104,27 @@ MAY_IMPORT = {
         },
         {"numpy", "scipy", "sklearn", "narwhals", "pandas", "matplotlib"},
     ),
-    "video": ({"video"}, {"numpy", "scipy", "sklearn", "cv2"}),
+    "video": ({"video", "_version"}, {"numpy", "scipy", "sklearn", "cv2"}),
     "_files": (set(), set()),
-    "__main__": (
-        {"calibration", "ensemble", "inspection", "preprocessing", "_files"},
-        {"numpy", "pandas", "joblib"},
+    "persistence": (
+        {"persistence", "preprocessing", "_files"},
+        {"numpy", "scipy", "sklearn", "skops"},
     ),
-    "__init__": ({"detectors", "ensemble", "neighbors", "preprocessing"}, set()),
+    "__main__": (
+        {
+            "calibration",
+            "ensemble",
+            "inspection",
+            "persistence",
+            "preprocessing",
+            "_files",
+        },
+        {"numpy", "pandas"},
+    ),
+    "__init__": (
+        {"detectors", "ensemble", "neighbors", "persistence", "preprocessing"},
+        set(),
+    ),
 }
 # The standard library is left out of account.
 FRAMEWORKS = set().union(*(known for _, known in MAY_IMPORT.values()))

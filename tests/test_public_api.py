@@ -21,6 +21,7 @@ TOOLKIT = (
     "metrics",
     "model_selection",
     "neighbors",
+    "persistence",
     "preprocessing",
     "video",
 )
@@ -86,10 +87,11 @@ def names_of_the_toolkit():
 
 PUBLIC = sorted({*names_of_the_page(), *names_of_the_toolkit()})
 # The methods of the net are skorch's seams, one line each.
-CLASSES = [name for name in names_of_the_toolkit() if inspect.isclass(find(name))] + [
-    "skanomaly.base.BaseDetector",
-    "skanomaly.nn.DetectorModule",
-]
+CLASSES = [
+    name
+    for name in names_of_the_toolkit()
+    if inspect.isclass(find(name)) and not issubclass(find(name), Exception)
+] + ["skanomaly.base.BaseDetector", "skanomaly.nn.DetectorModule"]
 
 
 def methods_of(name):

@@ -17,13 +17,17 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skanomaly._version import VersionMixin
+
 from ._maps import MapsMixin
 from ._p_values import PValueMixin, check_confidence, scores_of
 from ._rank import explain_too_few, find_rank, n_needed
 from ._tail import Tail
 
 
-class ConformalDetector(MetaEstimatorMixin, MapsMixin, PValueMixin, BaseEstimator):
+class ConformalDetector(
+    VersionMixin, MetaEstimatorMixin, MapsMixin, PValueMixin, BaseEstimator
+):
     """Conformal anomaly detection around any outlier detector.
 
     The detector is fitted without some of the samples; the scores of these, the

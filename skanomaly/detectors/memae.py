@@ -18,6 +18,7 @@ from skanomaly.base import (
     parameters,
 )
 from skanomaly.nn import Phase, ReconstructionModule, make_decoder, make_encoder
+from skanomaly.nn.backbones import code_shape
 from skanomaly.nn.losses import entropy, squared_error, sum_per_sample
 from skanomaly.nn.memory import Memory
 
@@ -39,7 +40,7 @@ class MemAEModule(ReconstructionModule):
         sizes = (hidden_sizes, latent_size, activation)
         self.encoder = make_encoder(input_shape, *sizes)
         self.decoder = make_decoder(input_shape, *sizes)
-        item_size, *self.sides = self.encoder(torch.zeros(1, *input_shape)).shape[1:]
+        item_size, *self.sides = code_shape(input_shape, hidden_sizes, latent_size)
         self.memory = Memory(
             self.memory_size,
             item_size,

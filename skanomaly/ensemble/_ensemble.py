@@ -13,6 +13,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
+from skanomaly._version import VersionMixin
 
 from ._scale import PValueScale
 
@@ -20,7 +21,7 @@ from ._scale import PValueScale
 MOST_THRESHOLD_ROWS = 5_000
 
 
-class DetectorEnsemble(ThresholdMixin, _BaseHeterogeneousEnsemble):
+class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble):
     """Ensemble of outlier detectors, combined on the scale of held-out p-values.
 
     Detectors score in units of their own. Here the scores of rows held out of training

@@ -24,6 +24,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from skanomaly._version import VersionMixin
 from skanomaly.metrics import is_outlier
 
 __all__ = ["NoveltyDetector"]
@@ -49,7 +50,7 @@ def _detector_has(name):
     return check
 
 
-class NoveltyDetector(MetaEstimatorMixin, OutlierMixin, BaseEstimator):
+class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstimator):
     """Outlier detector that is fitted on inliers only, where outliers are labelled.
 
     `fit` removes the samples that `y` labels as outliers, and fits the wrapped detector

@@ -8,6 +8,7 @@ from sklearn.base import _fit_context, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.metadata_routing import process_routing
 
+from skanomaly._version import VersionMixin
 from skanomaly.metrics import is_outlier, outlier_scorer
 from skanomaly.metrics._scorer import SKLEARN_SCORER
 
@@ -17,7 +18,7 @@ from ._split import NoveltySplit
 __all__ = ["NoveltySearchCV"]
 
 
-class NoveltySearchCV(GridSearchCV):
+class NoveltySearchCV(VersionMixin, GridSearchCV):
     """Grid search for a novelty detector, where some outliers are labelled.
 
     As `sklearn.model_selection.GridSearchCV`, but each candidate is fitted on the

@@ -157,6 +157,32 @@ def make_decoder(
     return nn.Sequential(*layers)
 
 
+def code_shape(
+    sample_shape: Sequence[int], hidden_sizes: Sequence[int], out_size: int | None
+) -> tuple[int, ...]:
+    """Tell the shape of a code that an encoder of these arguments gives.
+
+    Parameters
+    ----------
+    sample_shape, hidden_sizes, out_size
+        As for `make_encoder`.
+
+    Returns
+    -------
+    shape : tuple of int
+        Without the samples.
+
+    Examples
+    --------
+    >>> from skanomaly.nn.backbones import code_shape
+    >>> code_shape((1, 28, 28), (16, 32), None)
+    (32, 7, 7)
+    """
+    if out_size is not None:
+        return (out_size,)
+    return _feature_maps(sample_shape, hidden_sizes)[-1]
+
+
 def _is_row(sample_shape: Sequence[int]) -> bool:
     """Tell rows from images and clips, and refuse all else."""
     if len(sample_shape) not in (1, *_CONVOLUTIONS):

@@ -143,7 +143,8 @@ class Branch(nn.Module):
 def _n_outputs(teacher, shape):
     """Return how many outputs a given teacher has, or say what is wrong with it."""
     try:
-        with torch.no_grad():
+        # A given teacher has weights even where all else has but shapes, on "meta".
+        with torch.no_grad(), torch.device("cpu"):
             outputs = teacher.eval()(torch.zeros(2, *shape))
     except Exception as error:
         raise ValueError(

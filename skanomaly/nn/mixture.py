@@ -48,9 +48,9 @@ class GaussianMixture(nn.Module):
         self.register_buffer("means", torch.zeros(n_components, n_features))
         self.register_buffer("covariances", identities)
         # What follows from the covariances, so that scoring has no factors to find.
-        whitening, log_norms = whiten(identities)
-        self.register_buffer("whitening", whitening)
-        self.register_buffer("log_norms", log_norms)
+        log_norm = n_features / 2 * math.log(2 * math.pi)
+        self.register_buffer("whitening", identities.clone())
+        self.register_buffer("log_norms", torch.full((n_components,), log_norm))
 
     @torch.no_grad()
     def keep(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:

@@ -1,6 +1,5 @@
 """Patches of images and clips, and the way from patches back to pixels."""
 
-import itertools
 from collections.abc import Sequence
 from math import prod
 
@@ -55,23 +54,22 @@ class Patches(nn.Module):
             [*range(0, side - length, min(stride, length)), side - length]
             for side, length in zip(sides, lengths, strict=True)
         ]
+        grid = torch.meshgrid(*map(torch.tensor, starts), indexing="ij")
+        corners = torch.stack(grid, dim=-1).reshape(-1, len(sides))
         pixels = torch.arange(prod(sample_shape)).reshape(*sample_shape)
-        index = [
-            pixels[
-                :, *(slice(s, s + n) for s, n in zip(corner, lengths, strict=True))
-            ].flatten()
-            for corner in itertools.product(*starts)
-        ]
+        first = pixels[:, *(slice(n) for n in lengths)].flatten()
+        strides = torch.tensor(pixels.stride()[1:])
+        index = (corners * strides).sum(dim=1, keepdim=True) + first
         self.sample_shape = tuple(sample_shape)
         self.patch_shape = (n_channels, *lengths)
         self.n_patches = len(index)
-        corners = torch.tensor(list(itertools.product(*starts)), dtype=torch.float32)
-        last = corners.amax(dim=0)
+        last = corners.amax(dim=0).float()
         position = torch.where(last > 0, 2 * corners / last.clamp_min(1) - 1, 0.0)
+        n_covering = torch.zeros(pixels.numel(), dtype=torch.int64)
+        n_covering.index_add_(0, index.flatten(), torch.ones_like(index).flatten())
         # What the shapes decide need not travel with the weights.
-        self.register_buffer("index", torch.stack(index), persistent=False)
+        self.register_buffer("index", index, persistent=False)
         self.register_buffer("position", position, persistent=False)
-        n_covering = self.index.flatten().bincount(minlength=pixels.numel())
         self.register_buffer("n_covering", n_covering, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._version import VersionMixin
 from skanomaly._warnings import warn_user
 
 from ._categories import CategoryEncoder
@@ -22,7 +23,7 @@ from ._tables import as_table
 _MOST_NAMES_SHOWN = 10
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
     """Encode numbers, dates and categories of a table as numbers for a detector.
 
     The kind of a column follows from its dtype: numbers and durations; dates;

@@ -65,8 +65,9 @@ def make_tabular_pipeline(
     Names for a grid search: ``detector__latent_size``, ``scale``, ``clip__limit``,
     ``encode__min_frequency``, ...
 
-    skops and mlflow load the pipeline if they are told to trust its types: those of
-    ``skanomaly.preprocessing.TRUSTED_TYPES`` and of the detector.
+    `skanomaly.save` writes the pipeline to a file. skops and mlflow load it if they are
+    told to trust its types: those of ``skanomaly.preprocessing.TRUSTED_TYPES`` and of
+    the detector.
 
     Examples
     --------

@@ -8,6 +8,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._version import VersionMixin
+
 from ._background import estimate_background, some_frames, to_gray
 from ._boxes import box_sums
 from ._flow import OpticalFlow, import_cv2, one_thread
@@ -21,7 +23,7 @@ _SMALLEST_SIDE = 12  # pixels of the longer side, which DIS needs
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 
 
-class MotionWindows(BaseEstimator):
+class MotionWindows(VersionMixin, BaseEstimator):
     """Motion features of windows in which something moves, of a fixed camera.
 
     The foreground is what differs from the background, and its motion is measured by

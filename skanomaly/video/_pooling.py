@@ -10,6 +10,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._version import VersionMixin
+
 from ._frames import check_video, check_windows, video_slices
 
 # Frames whose windows are laid out on a grid at a time.
@@ -21,7 +23,7 @@ _STEEPNESS = 4.0
 _POSITIVE = [Interval(Integral, 1, None, closed="left")]
 
 
-class FramePooling(BaseEstimator):
+class FramePooling(VersionMixin, BaseEstimator):
     """Scores of frames from scores of windows, with a threshold.
 
     The score of a window is averaged with those of its neighbors; that of a frame is
