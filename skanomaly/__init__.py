@@ -34,6 +34,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "out_of_core",
     "preprocessing",
     "video",
 )

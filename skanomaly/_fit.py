@@ -21,6 +21,8 @@ from .training.passes import evaluate
 from .training.phases import history_rows
 from .training.progress import TrainingBar, scoring_bar
 
+# By so many scores a threshold is known well enough, however many rows there are.
+_MOST_THRESHOLD_SAMPLES = 1_000_000
 # An infinite score is of no use to a metric; no finite one is larger than this.
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 
@@ -106,7 +108,7 @@ def _find_offset(
         # New samples score like these, and worse than what was trained on. By the rank
         # of n + 1, as a new sample is one more.
         data, method = data.take(held_out.rows), "weibull"
-    n_scored = net.module_.max_threshold_samples or len(data)
+    n_scored = net.module_.max_threshold_samples or _MOST_THRESHOLD_SAMPLES
     scores = score_data(net, data if n_scored >= len(data) else data.sample(n_scored))
     return float(np.percentile(scores, 100.0 * detector.contamination, method=method))
 

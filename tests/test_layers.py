@@ -12,13 +12,15 @@ ROOT = Path(skanomaly.__file__).parent
 # What each layer may import of the package, and which frameworks it may know.
 MAY_IMPORT = {
     "_warnings": (set(), {"sklearn"}),
+    "_sources": ({"_sources"}, {"numpy", "pyarrow", "narwhals"}),
     "nn": ({"nn", "_warnings"}, {"torch"}),
     "training": (
-        {"nn", "training", "_warnings"},
+        {"nn", "training", "_sources", "_warnings"},
         {"torch", "skorch", "numpy", "scipy", "sklearn", "tqdm"},
     ),
     "_parameters": ({"nn"}, {"sklearn"}),
     "_validation": ({"_warnings"}, {"torch", "numpy", "scipy", "sklearn"}),
+    "_reading": ({"_sources", "_validation"}, set()),
     "_budget": (set(), set()),
     "_threshold": (set(), {"numpy", "sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
@@ -29,6 +31,7 @@ MAY_IMPORT = {
     "base": (
         {
             "_fit",
+            "_reading",
             "_state",
             "_parameters",
             "_threshold",
@@ -56,6 +59,10 @@ MAY_IMPORT = {
     "preprocessing": (
         {"preprocessing", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
+    ),
+    "out_of_core": (
+        {"out_of_core", "_files", "_sources", "_threshold", "base"},
+        {"numpy", "scipy", "sklearn", "joblib", "pyarrow"},
     ),
     "inspection": (
         {
