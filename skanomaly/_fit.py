@@ -128,7 +128,8 @@ def score_data(net: DetectorNet, data: Data) -> np.ndarray:
     """Score samples. The one place where the sign is flipped."""
     score = evaluate(net.module_, "score", data)
     # A sample so extreme that the network overflows is as abnormal as can be.
-    return -np.nan_to_num(score, nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
+    np.nan_to_num(score, copy=False, nan=_LARGEST_SCORE, posinf=_LARGEST_SCORE)
+    return np.negative(score, out=score)
 
 
 def make_net(

@@ -27,3 +27,9 @@ def read_samples(detector: Any, X: Any) -> Any:
         return _validation.read_samples(detector, X)
     _validation.read_samples(detector, source.head())
     return source.load(detector.input_shape_)
+
+
+def shape_of(X: Any) -> tuple[int, ...]:
+    """Return the shape of samples, wherever they are."""
+    source = as_source(X)
+    return _validation.shape_of(X) if source is None else source.shape

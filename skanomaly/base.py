@@ -27,7 +27,7 @@ from ._parameters import (
     UnitFloat,
     parameters,
 )
-from ._reading import read_samples, read_training_samples
+from ._reading import read_samples, read_training_samples, shape_of
 from ._state import rebuild_net, weights_of
 from ._threshold import ThresholdMixin
 from ._validation import (
@@ -35,7 +35,6 @@ from ._validation import (
     check_parameters,
     check_sizes,
     find_device,
-    shape_of,
 )
 from ._warnings import warn_unconverged, warn_user
 from .nn.module import DetectorModule

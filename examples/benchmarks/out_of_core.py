@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,7 @@ def measure(args):
     from skanomaly.out_of_core import open_source
 
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # few rows come without names, and few epochs
     watcher = AnonymousPeak()
     watcher.start()
     X = args.measure[0]

@@ -142,10 +142,9 @@ def _is_path(X: Any) -> bool:
 
 def _is_arrow(X: Any) -> bool:
     """Tell what pyarrow holds, without importing it."""
-    is_known = type(X).__name__ in ("Table", "RecordBatch") or hasattr(
-        X, "get_fragments"
-    )
-    return type(X).__module__.startswith("pyarrow") and is_known
+    if not type(X).__module__.startswith("pyarrow"):
+        return False
+    return type(X).__name__ in ("Table", "RecordBatch") or hasattr(X, "get_fragments")
 
 
 def _is_list_of_parts(X: Any) -> bool:
