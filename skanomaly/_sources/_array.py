@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import ROWS_PER_FRAME, VALUES_PER_BLOCK, RowSource
+from ._rows import ROWS_PER_FRAME, VALUES_PER_BLOCK, RowSource, cut_into_parts
 
 
 class ArrayRows(RowSource):
@@ -42,8 +42,11 @@ class ArrayRows(RowSource):
         ]
         return np.concatenate(found)
 
-    def select(self, blocks: range) -> "ArrayRows":
-        """Return a view."""
+    def parts(self) -> "list[ArrayRows]":
+        """Cut the rows after each million."""
+        return [self._part(blocks) for blocks in cut_into_parts(self.starts)]
+
+    def _part(self, blocks: range) -> "ArrayRows":
         return ArrayRows(self.X[self._extent(blocks)], self.name)
 
     def _extent(self, blocks: range) -> slice:
@@ -76,8 +79,7 @@ class MemoryMap(ArrayRows):
         self._offset = root.offset + X.ctypes.data - root.ctypes.data
         self._bytes_per_row = X.strides[0]
 
-    def select(self, blocks: range) -> "MemoryMap":
-        """Return some of the rows."""
+    def _part(self, blocks: range) -> "MemoryMap":
         extent, part = self._extent(blocks), copy.copy(self)
         part.shape = (extent.stop - extent.start, *self.shape[1:])
         part.starts = self.starts[blocks.start : blocks.stop + 1] - extent.start

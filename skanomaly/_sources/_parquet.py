@@ -61,12 +61,7 @@ class ParquetDataset(TableRows):
             f"{info.path} {info.size} {info.mtime_ns}" for info in found
         )
 
-    def select(self, blocks: range) -> "ParquetDataset":
-        """Return the files that some blocks are of."""
-        nths = np.unique(self._groups[blocks.start : blocks.stop, 0])
-        return self._of([self.fragments[nth] for nth in nths])
-
-    def parts(self) -> "list[ParquetDataset]":  # type: ignore[override]
+    def parts(self) -> "list[ParquetDataset]":
         """Return a part for each file, empty ones, too."""
         return [self._of([fragment]) for fragment in self.fragments]
 

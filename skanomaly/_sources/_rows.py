@@ -54,18 +54,12 @@ class RowSource(BlockSource):
         """Tell by a few words whether the rows are those of another time."""
 
     @abstractmethod
-    def select(self, blocks: range) -> "RowSource":
-        """Return the rows of consecutive blocks."""
+    def parts(self) -> "Sequence[RowSource]":
+        """Cut the rows into parts of which each is scored as a whole."""
 
     def place(self, row: int) -> str:
         """Tell where a row is."""
         return f"row {row} of {self.name}"
-
-    def parts(self) -> "list[RowSource]":
-        """Cut the rows into parts of which each is scored as a whole."""
-        part_of = self.starts[:-1] // ROWS_PER_PART
-        edges = [0, *(np.flatnonzero(np.diff(part_of)) + 1).tolist(), self.n_blocks]
-        return [self.select(range(*pair)) for pair in pairwise(edges)]
 
     def head(self) -> Any:
         """Return the first rows as an array of float32."""
@@ -73,3 +67,10 @@ class RowSource(BlockSource):
             return np.empty(self.shape, np.float32)
         first = int(np.flatnonzero(np.diff(self.starts))[0])
         return self.read(first)[:_ROWS_OF_THE_HEAD]
+
+
+def cut_into_parts(starts: np.ndarray) -> list[range]:
+    """Return the blocks of each part, of about as many rows as a part has."""
+    part_of = starts[:-1] // ROWS_PER_PART
+    edges = [0, *(np.flatnonzero(np.diff(part_of)) + 1).tolist(), len(starts) - 1]
+    return [range(*pair) for pair in pairwise(edges)]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ._rows import ROWS_PER_FRAME, VALUES_PER_BLOCK, RowSource
+from ._rows import ROWS_PER_FRAME, VALUES_PER_BLOCK, RowSource, cut_into_parts
 
 # Rows whose columns are converted together stay in a processor's cache.
 _VALUES_CONVERTED_AT_ONCE = 2**17
@@ -106,10 +106,16 @@ class ArrowTable(TableRows):
         """Return shape and columns."""
         return f"{self.name} {len(self.table)} {self.table.schema.names}"
 
-    def select(self, blocks: range) -> "ArrowTable":
-        """Return a view."""
-        start, stop = self.starts[blocks.start], self.starts[blocks.stop]
-        return ArrowTable(self.table.slice(start, stop - start), self.columns)
+    def parts(self) -> "list[ArrowTable]":
+        """Cut the rows after each million."""
+        extents = [
+            (self.starts[blocks.start], self.starts[blocks.stop])
+            for blocks in cut_into_parts(self.starts)
+        ]
+        return [
+            ArrowTable(self.table.slice(start, stop - start), self.columns)
+            for start, stop in extents
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle only rows that are meant: pyarrow pickles all of which they are."""

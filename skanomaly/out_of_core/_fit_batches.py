@@ -94,7 +94,7 @@ class TransformedRows(BlockSource):
         self._transformer = transformer
         self._head = transformer.transform(rows.first_frame(_ROWS_OF_THE_HEAD))
         self.shape = (rows.shape[0], *self._head.shape[1:])
-        self.columns = getattr(self._head, "columns", None)
+        self.columns = list(getattr(self._head, "columns", [])) or None
         self.starts = rows.starts
 
     def head(self) -> Any:
