@@ -152,7 +152,8 @@ class BaseDetector(ThresholdMixin, BaseEstimator, metaclass=ABCMeta):
         X : {array-like, sparse matrix} of shape (n_samples, ...)
             Rows (n, features), images (n, channels, height, width) or clips (n,
             channels, time, height, width). float32 in C order is used without a copy.
-            Sparse rows are made dense batch by batch.
+            Sparse rows are made dense batch by batch. What
+            `~skanomaly.out_of_core.open_source` opens is read block by block.
         y : None
             Not used, present for API consistency by convention.
 

@@ -1,7 +1,7 @@
 """Memory and time of data larger than memory: a memory map and a Parquet data set.
 
-Writes float32 normal numbers to a folder, a block at a time, and deletes them in the
-end. Each measurement is taken in a fresh process: one epoch of an Autoencoder with its
+Writes float32 numbers to a folder, a million rows again and again, and deletes them in
+the end. Each measurement is taken in a fresh process: one epoch of an Autoencoder with its
 defaults but for the batches, or the scores of all rows by a detector that was fitted on
 a few. "peak" is the largest resident memory, torch included; "anonymous" the part of it
 that belongs to no file, looked at every 20 ms. Linux only.
@@ -28,14 +28,15 @@ ROWS_PER_FILE = 10 * ROWS_PER_GROUP
 
 
 def make_blocks(n_rows, n_columns):
-    """Yield float32 rows near a subspace, a file's worth at a time."""
+    """Yield float32 rows near a subspace, a file's worth at a time; always the same."""
     rng = np.random.default_rng(0)
+    n = min(ROWS_PER_FILE, n_rows)
     axes = rng.normal(size=(n_columns // 4, n_columns)).astype(np.float32)
+    codes = rng.standard_normal(size=(n, len(axes)), dtype=np.float32)
+    block = 0.1 * rng.standard_normal(size=(n, n_columns), dtype=np.float32)
+    block += codes @ axes / len(axes) ** 0.5
     for start in range(0, n_rows, ROWS_PER_FILE):
-        n = min(ROWS_PER_FILE, n_rows - start)
-        codes = rng.standard_normal(size=(n, len(axes)), dtype=np.float32)
-        noise = rng.standard_normal(size=(n, n_columns), dtype=np.float32)
-        yield start, codes @ axes / len(axes) ** 0.5 + 0.1 * noise
+        yield start, block[: n_rows - start]
 
 
 def write_map(path, n_rows, n_columns):
@@ -57,7 +58,13 @@ def write_parquet(path, n_rows, n_columns):
     for start, block in make_blocks(n_rows, n_columns):
         table = pa.table(dict(zip(names, np.ascontiguousarray(block.T), strict=True)))
         file = path / f"{start:012d}.parquet"
-        pq.write_table(table, file, row_group_size=ROWS_PER_GROUP)
+        pq.write_table(
+            table,
+            file,
+            row_group_size=ROWS_PER_GROUP,
+            use_dictionary=False,
+            compression="none",
+        )
 
 
 WRITERS = {"map.npy": write_map, "parquet": write_parquet}
@@ -125,7 +132,8 @@ def report_memory(args, folder):
     print(f"{n_rows} x {args.columns} float32; asked for: {LARGEST_WANTED} GB at most")
     header = f"{'GB resident':>13}{'GB anonymous':>14}{'seconds':>9}"
     print(f"{'source':<10}{'task':<7}{header}")
-    for name, write in WRITERS.items():
+    for name in args.sources:
+        write = WRITERS[name]
         path = folder / name
         write(path, n_rows, args.columns)
         for task in ("fit", "score"):
@@ -143,7 +151,8 @@ def report_linearity(args, folder):
     )
     sizes = [10**n for n in range(4, 8)]
     print(f"{'source':<10}{'task':<7}" + "".join(f"{n:>12}" for n in sizes))
-    for name, write in WRITERS.items():
+    for name in args.sources:
+        write = WRITERS[name]
         paths = [folder / f"{n}-{name}" for n in sizes]
         for path, n in zip(paths, sizes, strict=True):
             write(path, n, args.columns)
@@ -175,6 +184,7 @@ def main():
     parser.add_argument("--gigabytes", type=float, default=6.0)
     parser.add_argument("--columns", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=4096)
+    parser.add_argument("--sources", nargs="+", default=list(WRITERS))
     parser.add_argument("--linear", action="store_true", help="time by number of rows")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(

@@ -65,7 +65,10 @@ def open_source(source: Any, columns: Sequence[str] | None = None) -> RowSource:
 
 
 def as_source(X: Any) -> BlockSource | None:
-    """Return what is read block by block as a source, and None for all else."""
+    """Return what is read block by block as a source, and None for all else.
+
+    A small memory map is none: it is an array, once its file is known to be whole.
+    """
     if isinstance(X, BlockSource):
         return X
     if isinstance(X, np.memmap):
@@ -89,15 +92,13 @@ def _open_table(source: Any, columns: Sequence[str] | None) -> RowSource:
     from ._parquet import ParquetDataset
     from ._table import ArrowTable
 
-    if _is_path(source) or _is_list_of_parts(source):
-        if not isinstance(source, list) or _is_path(source[0]):
-            source = _open_files(source)
-        else:
-            source = pa.Table.from_batches(source)
-    if isinstance(source, pa.RecordBatch):
-        source = pa.Table.from_batches([source])
+    is_list = isinstance(source, list) and bool(source)
+    if _is_path(source) or (is_list and _is_path(source[0])):
+        source = _open_files(source)
     if isinstance(source, pyarrow.dataset.Dataset):
         return ParquetDataset(source, columns)
+    if isinstance(source, pa.RecordBatch) or is_list:
+        source = pa.Table.from_batches(source if is_list else [source])
     if not isinstance(source, pa.Table):
         source = _as_table(source)
     return ArrowTable(source, columns)
@@ -148,6 +149,5 @@ def _is_arrow(X: Any) -> bool:
 
 
 def _is_list_of_parts(X: Any) -> bool:
-    return (
-        isinstance(X, list) and bool(X) and all(_is_path(x) or _is_arrow(x) for x in X)
-    )
+    is_list = isinstance(X, list) and bool(X)
+    return is_list and all(_is_path(x) or _is_arrow(x) for x in X)
