@@ -15,6 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 from helpers import make_detector, make_samples
+from joblib import Parallel, delayed
 
 from skanomaly import Autoencoder
 from skanomaly._sources import _array, _blocks, _rows, _table, as_source
@@ -167,6 +168,14 @@ def test_views_of_a_map_are_read_from_their_place(tmp_path):
     copied = np.load(tmp_path / "X.npy", mmap_mode="c")
     copied[0] = 7  # in memory only
     assert open_source(copied)[0:1].tolist() == [[7] * 6]
+
+
+def test_arrays_that_joblib_shares_are_arrays(few_in_memory):
+    """With n_jobs, as without, the same order and the same bits."""
+    X = make_samples(n_samples=N)
+    work = delayed(lambda X: (type(X).__name__, as_source(X)))(X)
+    kinds = Parallel(n_jobs=2, max_nbytes=100, mmap_mode="r")([work, work])
+    assert kinds == [("memmap", None)] * 2
 
 
 def test_images_in_a_map(tmp_path, few_in_memory):

@@ -1,10 +1,10 @@
 """Memory and time of data larger than memory: a memory map and a Parquet data set.
 
 Writes float32 numbers to a folder, a million rows again and again, and deletes them in
-the end. Each measurement is taken in a fresh process: one epoch of an Autoencoder with its
-defaults but for the batches, or the scores of all rows by a detector that was fitted on
-a few. "peak" is the largest resident memory, torch included; "anonymous" the part of it
-that belongs to no file, looked at every 20 ms. Linux only.
+the end. Each measurement is taken in a fresh process: one epoch of an Autoencoder with
+its defaults but for the batches, or the scores of all rows by a detector that was
+fitted on a few. "resident" is the largest memory ever, torch included; "anonymous" the
+part of it that belongs to no file, looked at every 20 ms. Linux only.
 
     python examples/benchmarks/out_of_core.py --gigabytes 6
     python examples/benchmarks/out_of_core.py --linear

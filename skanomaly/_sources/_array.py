@@ -9,6 +9,9 @@ import numpy as np
 
 from ._rows import ROWS_PER_FRAME, VALUES_PER_BLOCK, RowSource, cut_into_parts
 
+# Workers of joblib get large arrays as maps: with n_jobs, as without, they are arrays.
+_OF_JOBLIB = "joblib_memmapping_folder"
+
 
 class ArrayRows(RowSource):
     """Rows of an array."""
@@ -128,6 +131,8 @@ def is_readable_by_name(X: np.memmap) -> bool:
     """Tell whether the file holds what the map shows, row after row."""
     root = _root(X)
     is_named = root.filename is not None and root.mode != "c"
+    if _OF_JOBLIB in str(root.filename):
+        return False
     return is_named and X.flags.c_contiguous and X.ndim > 1 and X.dtype.kind in "biuf"
 
 
