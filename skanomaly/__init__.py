@@ -37,6 +37,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "neighbors",
+    "out_of_core",
     "persistence",
     "preprocessing",
     "video",

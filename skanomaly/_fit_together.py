@@ -17,7 +17,8 @@ from ._fit import (
     warn_interrupted,
 )
 from ._net import make_progress
-from ._validation import Schema, check_parameters, read_training_samples
+from ._reading import read_training_samples
+from ._validation import Schema, check_parameters
 from .training.stacked import NotStackableError, StackedData, stack_nets
 
 # Whatever their values, the networks are the same and are trained alike.

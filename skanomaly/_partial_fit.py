@@ -16,13 +16,12 @@ from ._fit import (
     network_attributes,
 )
 from ._net import make_net, make_progress
+from ._reading import read_samples, read_training_samples
 from ._scoring import make_data, score_data
 from ._validation import (
     Schema,
     check_parameters,
     find_device,
-    read_samples,
-    read_training_samples,
     warn_of_labeled_outliers,
 )
 from .training import Data, DetectorNet, Streams

@@ -31,6 +31,7 @@ from ._parameters import (
     parameters,
 )
 from ._partial_fit import PartialFitMixin
+from ._reading import read_samples, read_training_samples, shape_of
 from ._scoring import make_data, score_data
 from ._state import rebuild_net, weights_of
 from ._threshold import ThresholdMixin
@@ -39,9 +40,6 @@ from ._validation import (
     check_parameters,
     check_sizes,
     find_device,
-    read_samples,
-    read_training_samples,
-    shape_of,
 )
 from ._version import VersionMixin
 from ._warnings import warn_unconverged, warn_user
@@ -169,7 +167,8 @@ class BaseDetector(
         X : {array-like, sparse matrix} of shape (n_samples, ...)
             Rows (n, features), images (n, channels, height, width) or clips (n,
             channels, time, height, width). float32 in C order is used without a copy.
-            Sparse rows are made dense batch by batch.
+            Sparse rows are made dense batch by batch. What
+            `~skanomaly.out_of_core.open_source` opens is read block by block.
         y : None
             Not used, present for API consistency by convention.
 

@@ -3,6 +3,8 @@
 import tracemalloc
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from helpers import make_samples, make_sparse_samples
@@ -10,11 +12,21 @@ from scipy import sparse
 from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import Subset
 
-from skanomaly.training import Data, Streams
+from skanomaly.out_of_core import open_source
+from skanomaly.training import Data, Streams, blocks
 from skanomaly.training.batches import Rounds
 from skanomaly.training.passes import any_row, collect, map_batches, mean
 
-KINDS = ["ndarray", "read-only", "memory map", "CSR matrix", "CSR array", "tensor"]
+KINDS = [
+    "ndarray",
+    "read-only",
+    "memory map",
+    "CSR matrix",
+    "CSR array",
+    "tensor",
+    "blocks of a file",
+    "blocks of a Parquet file",
+]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 N = 103
 
@@ -27,6 +39,13 @@ def make(tmp_path):
         if kind == "memory map":
             np.save(tmp_path / "X.npy", X)
             return np.load(tmp_path / "X.npy", mmap_mode="r")
+        if kind == "blocks of a file":
+            np.save(tmp_path / "X.npy", X)
+            return open_source(tmp_path / "X.npy")
+        if kind == "blocks of a Parquet file":
+            table = pa.table({str(n): column for n, column in enumerate(X.T)})
+            pq.write_table(table, tmp_path / "X.parquet", row_group_size=30)
+            return open_source(tmp_path / "X.parquet")
         if kind == "read-only":
             X = X.copy()
             X.flags.writeable = False
@@ -193,6 +212,76 @@ def test_rounds_go_through_all_samples_again_and_again():
     assert [len(each) for each in found] == [3, 3, 2, 0]
     flat = [batch for each in found for batch in each]
     assert flat[:4] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [0, 1, 2, 3]]
+
+
+# -- blocks ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make_blocks(tmp_path, monkeypatch):
+    """Return what makes a source of small blocks, of which a buffer has a few."""
+
+    def put(X, rows_per_block, blocks_per_buffer):
+        table = pa.table({str(n): column for n, column in enumerate(X.T)})
+        pq.write_table(table, tmp_path / "X.parquet", row_group_size=rows_per_block)
+        monkeypatch.setattr(
+            blocks, "VALUES_PER_BUFFER", rows_per_block * X.shape[1] * blocks_per_buffer
+        )
+        return open_source(tmp_path / "X.parquet")
+
+    return put
+
+
+@pytest.mark.parametrize("batch_size", [7, 10, 64])
+def test_buffers_hold_each_row_once(make_blocks, batch_size):
+    X = np.arange(103, dtype=np.float32).reshape(-1, 1)
+    source = make_blocks(X, 10, 3)
+    some = np.flatnonzero(np.arange(103) % 3)  # leaves out a third of each block
+    for rows in (None, some, some[-2:]):
+        data = Data(source, rows)
+        expected = X.ravel() if rows is None else X.ravel()[rows]
+        assert np.array_equal(rows_of(data, batch_size).ravel(), expected)
+        batches = data.batches(batch_size, torch.Generator().manual_seed(0))
+        found = [x.ravel() for x, _ in batches]
+        assert len(found) == len(batches)
+        assert {len(x) for x in found[:-1]} <= {batch_size}
+        assert np.array_equal(np.sort(torch.cat(found)), expected)
+
+
+def test_orders_of_blocks_come_from_the_generator(make_blocks):
+    data = Data(make_blocks(np.arange(100, dtype=np.float32).reshape(-1, 1), 10, 3))
+
+    def orders(seed):
+        batches = data.batches(10, torch.Generator().manual_seed(seed))
+        return [torch.cat([x for x, _ in batches]).ravel().tolist() for _ in range(2)]
+
+    assert orders(0) == orders(0)
+    assert orders(0)[0] != orders(0)[1]
+    assert orders(0)[0] != orders(1)[0]
+
+
+def test_rows_of_far_blocks_meet_in_a_batch(make_blocks):
+    """Of rows that are sorted by class, every batch has some of each."""
+    is_second = np.repeat([0, 1], 2000).astype(np.float32).reshape(-1, 1)
+    data = Data(make_blocks(is_second, 50, 20))
+    batches = data.batches(100, torch.Generator().manual_seed(0))
+    shares = [x.mean().item() for x, _ in batches]
+    assert np.mean(shares) == pytest.approx(0.5)
+    assert 0.1 < min(shares) < max(shares) < 0.9
+    # Buffers don't hold neighbors.
+    first = torch.cat([x for x, _ in batches][:10])
+    assert 0.2 < first.mean() < 0.8
+
+
+def test_many_rows_are_drawn_once_each(monkeypatch):
+    monkeypatch.setattr("skanomaly.training.data._LARGEST_PERMUTATION", 50)
+    X = np.arange(1000, dtype=np.float32).reshape(-1, 1)
+    for n in (10, 999, 2000):
+        rows = rows_of(Data(X, streams=Streams(0)).sample(n)).ravel()
+        assert len(rows) == min(n, 1000)
+        assert (np.diff(rows) > 0).all()
+    other = rows_of(Data(X, streams=Streams(1)).sample(10)).ravel()
+    assert not np.array_equal(other, rows_of(Data(X).sample(10)).ravel())
 
 
 # -- splits ----------------------------------------------------------------------------

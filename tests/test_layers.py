@@ -12,9 +12,10 @@ ROOT = Path(skanomaly.__file__).parent
 # What each layer may import of the package, and which frameworks it may know.
 MAY_IMPORT = {
     "_warnings": (set(), {"sklearn"}),
+    "_sources": ({"_sources"}, {"numpy", "pyarrow", "narwhals"}),
     "nn": ({"nn", "_warnings"}, {"torch"}),
     "training": (
-        {"nn", "training", "_warnings"},
+        {"nn", "training", "_sources", "_warnings"},
         {"torch", "skorch", "numpy", "scipy", "sklearn", "tqdm"},
     ),
     "_parameters": ({"nn"}, {"sklearn"}),
@@ -26,6 +27,7 @@ MAY_IMPORT = {
         {"torch", "numpy", "scipy", "sklearn"},
     ),
     "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
+    "_reading": ({"_sources", "_validation"}, set()),
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
     "_version": ({"_warnings"}, {"sklearn"}),
@@ -38,11 +40,12 @@ MAY_IMPORT = {
         {"numpy", "sklearn", "skorch"},
     ),
     "_partial_fit": (
-        {"_budget", "_fit", "_net", "_scoring", "_validation", "training"},
+        {"_budget", "_fit", "_net", "_reading", "_scoring", "_validation"}
+        | {"training"},
         {"torch", "numpy", "sklearn"},
     ),
     "_fit_together": (
-        {"_budget", "_fit", "_net", "_validation", "training"},
+        {"_budget", "_fit", "_net", "_reading", "_validation", "training"},
         {"torch"},
     ),
     "base": (
@@ -52,6 +55,7 @@ MAY_IMPORT = {
             "_move",
             "_namespace",
             "_partial_fit",
+            "_reading",
             "_scoring",
             "_state",
             "_parameters",
@@ -91,6 +95,10 @@ MAY_IMPORT = {
     "preprocessing": (
         {"preprocessing", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
+    ),
+    "out_of_core": (
+        {"out_of_core", "_files", "_sources", "_threshold", "base"},
+        {"numpy", "scipy", "sklearn", "joblib", "pyarrow"},
     ),
     "inspection": (
         {

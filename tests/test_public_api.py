@@ -21,6 +21,7 @@ TOOLKIT = (
     "metrics",
     "model_selection",
     "neighbors",
+    "out_of_core",
     "persistence",
     "preprocessing",
     "video",

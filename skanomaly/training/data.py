@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.cluster import kmeans_plusplus
+from sklearn.utils.random import sample_without_replacement
 from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import Subset
 
+from skanomaly._sources import BlockSource
+
 from . import passes
 from .batches import Batches, dense, empty_batch
+from .blocks import BlockBatches
 from .random import Streams
 from .rounding import largest_size
 
 TensorMap = Callable[[Tensor], Tensor]
+_LARGEST_PERMUTATION = 2**22
 
 
 class Data:
@@ -28,9 +33,9 @@ class Data:
 
     Parameters
     ----------
-    X : ndarray, memory map, Tensor or CSR matrix or array
+    X : ndarray, memory map, Tensor, CSR matrix or array, or BlockSource
         Float32 samples of shape (n_samples, ...). They are neither changed nor copied;
-        sparse rows are made dense batch by batch.
+        sparse rows are made dense batch by batch, and a source is read block by block.
     rows : ndarray of int or None, default=None
         Which samples are meant; None means all.
     device : str or torch.device, default="cpu"
@@ -140,8 +145,8 @@ class Data:
         data : Data
             In the order of the data.
         """
-        order = self.streams.random_state(stream).permutation(len(self))
-        return self.take(np.sort(order[:n_samples]))
+        random_state = self.streams.random_state(stream)
+        return self.take(_draw_rows(len(self), n_samples, random_state))
 
     def spread_out(
         self, fn: TensorMap, n_values: int, n_samples: int, key: TensorMap | None = None
@@ -175,7 +180,7 @@ class Data:
 
     def batches(
         self, batch_size: int, generator: torch.Generator | None = None
-    ) -> "Batches":
+    ) -> "Batches | BlockBatches":
         """Return all samples in batches, for training.
 
         Parameters
@@ -183,14 +188,17 @@ class Data:
         batch_size : int
             Samples in a batch; the last one may have fewer and is never dropped.
         generator : torch.Generator or None, default=None
-            Shuffles the samples in each iteration; None keeps their order.
+            Shuffles the samples in each iteration, those of a source block by block;
+            None keeps their order.
 
         Returns
         -------
-        batches : Batches
+        batches : Batches or BlockBatches
             Can be iterated over again and again.
         """
-        return Batches(self.source, self.rows, batch_size, self.device, generator)
+        is_in_blocks = isinstance(self.source, BlockSource)
+        cls = BlockBatches if is_in_blocks else Batches
+        return cls(self.source, self.rows, batch_size, self.device, generator)
 
     def padded_batches(self, sizes: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
         """Yield all samples in batches of few fixed shapes, the last one padded.
@@ -210,17 +218,13 @@ class Data:
         x : Tensor of shape (batch_size, ...)
             The samples, float32.
         """
-        sample_shape = self.source.shape[1:]
-        size = largest_size(sample_shape, sizes[-1])
-        n_samples = len(self)
-        for start in range(0, n_samples, size):
-            stop = min(start + size, n_samples)
-            rows = slice(start, stop) if self.rows is None else self.rows[start:stop]
-            fits = (n for n in sizes if stop - start <= n < size)
+        size = largest_size(self.source.shape[1:], sizes[-1])
+        for x in _consecutive(self, size):
+            fits = (n for n in sizes if len(x) <= n < size)
             padded = empty_batch(self.source, next(fits, size))
-            padded[: stop - start] = dense(self.source[rows])
-            padded[stop - start :] = 0
-            yield stop - start, padded.to(self.device)
+            padded[: len(x)] = x
+            padded[len(x) :] = 0
+            yield len(x), padded.to(self.device)
 
     def map(self, fn: TensorMap, sizes: tuple[int, ...] = (1024,)) -> Iterator[Tensor]:
         """Yield what a function returns for each batch.
@@ -271,6 +275,29 @@ class Data:
             On the CPU.
         """
         return passes.any_row(self.map(fn))
+
+
+def _consecutive(data: Data, size: int) -> Iterator[Tensor]:
+    """Yield samples in their order, where they are; the last part may be smaller."""
+    if isinstance(data.source, BlockSource):
+        blocks = BlockBatches(data.source, data.rows, size, torch.device("cpu"))
+        yield from (x for x, _ in blocks)
+        return
+    for start in range(0, len(data), size):
+        rows = slice(start, start + size)
+        yield dense(data.source[rows if data.rows is None else data.rows[rows]])
+
+
+def _draw_rows(
+    n_rows: int, n_drawn: int, random_state: np.random.RandomState
+) -> np.ndarray:
+    """Draw rows without replacement, in order."""
+    if n_rows <= _LARGEST_PERMUTATION:
+        return np.sort(random_state.permutation(n_rows)[:n_drawn])
+    # In memory that doesn't grow with the number of rows.
+    n_drawn = min(n_rows, n_drawn)
+    rows = sample_without_replacement(n_rows, n_drawn, random_state=random_state)
+    return np.sort(rows)
 
 
 def _split_rows(
