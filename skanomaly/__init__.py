@@ -25,11 +25,13 @@ _HOMES = {
     "VAE": ".detectors.vae",
     "default_ensemble": ".ensemble",
     "make_tabular_pipeline": ".preprocessing",
+    "to_onnx": ".export",
 }
 _MODULES = (
     "calibration",
     "datasets",
     "ensemble",
+    "export",
     "inspection",
     "metrics",
     "model_selection",
@@ -54,6 +56,7 @@ __all__ = [
     "StudentTeacher",
     "default_ensemble",
     "make_tabular_pipeline",
+    "to_onnx",
 ]
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from .detectors.student_teacher import StudentTeacher
     from .detectors.vae import VAE
     from .ensemble import DetectorEnsemble, default_ensemble
+    from .export import to_onnx
     from .neighbors import NearestNeighborDetector
     from .preprocessing import make_tabular_pipeline
 

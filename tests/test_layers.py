@@ -69,13 +69,32 @@ MAY_IMPORT = {
         },
         {"numpy", "scipy", "sklearn", "narwhals", "pandas", "matplotlib"},
     ),
+    "export": (
+        {
+            "export",
+            "base",
+            "calibration",
+            "detectors",
+            "ensemble",
+            "inspection",
+            "neighbors",
+            "preprocessing",
+            "_files",
+            "_fit",
+            "_state",
+        },
+        {"torch", "numpy", "pandas", "sklearn"},
+    ),
     "video": ({"video"}, {"numpy", "scipy", "sklearn", "cv2"}),
     "_files": (set(), set()),
     "__main__": (
         {"calibration", "ensemble", "inspection", "preprocessing", "_files"},
         {"numpy", "pandas", "joblib"},
     ),
-    "__init__": ({"detectors", "ensemble", "neighbors", "preprocessing"}, set()),
+    "__init__": (
+        {"detectors", "ensemble", "export", "neighbors", "preprocessing"},
+        set(),
+    ),
 }
 # The standard library is left out of account.
 FRAMEWORKS = set().union(*(known for _, known in MAY_IMPORT.values()))

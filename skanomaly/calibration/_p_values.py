@@ -85,7 +85,10 @@ class PValueMixin(ThresholdMixin):
             that are at least as abnormal. Where n is zero, less than that with
             ``tail="pareto"``.
         """
-        scores = self.score_samples(X)
+        return self._rank(self.score_samples(X))
+
+    def _rank(self, scores):
+        """Return the p-values of scores."""
         n_lower = np.searchsorted(self.calibration_scores_, scores, side="right")
         p_values = (1 + n_lower) / (len(self.calibration_scores_) + 1)
         if self._tail is not None:

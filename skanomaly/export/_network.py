@@ -1,0 +1,55 @@
+"""From the network of a detector to a model."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from skanomaly._state import rebuild_net, weights_of
+
+from ._graph import OPSET
+from ._libraries import library, own_warnings_ignored
+
+# Sizes of 0 and 1 are taken for constants.
+_BATCH = 3
+
+
+def export_network(detector: Any) -> Any:
+    """Return the score of a fitted detector's network as a model."""
+    # On the CPU, and another than the detector's own: exporting leaves traces.
+    module = rebuild_net(
+        detector.module_class,
+        detector._arguments,
+        weights_of(detector.net_),
+        detector._seed,
+        "cpu",
+    ).module_
+    example = torch.zeros(_BATCH, *detector.input_shape_)
+    library("onnxscript")
+    # Without gradients layers are products only; a graph has no way back.
+    with torch.no_grad(), own_warnings_ignored(), _quiet():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            verbose=False,
+        )
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from printing what it does."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
