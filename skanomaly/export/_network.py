@@ -1,9 +1,5 @@
 """From the network of a detector to a model."""
 
-import contextlib
-import io
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -29,27 +25,21 @@ def export_network(detector: Any) -> Any:
     ).module_
     example = torch.zeros(_BATCH, *detector.input_shape_)
     library("onnxscript")
-    # Without gradients layers are products only; a graph has no way back.
-    with torch.no_grad(), own_warnings_ignored(), _quiet():
-        program = torch.onnx.export(
-            module,
-            (example,),
-            dynamo=True,
-            opset_version=OPSET,
-            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-            verbose=False,
-        )
-    return program.model_proto
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter from printing what it does."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
+        # Without gradients layers are products only; a graph has no way back.
+        with torch.no_grad(), own_warnings_ignored():
+            program: Any = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+                verbose=False,
+            )
+    except Exception as error:
+        raise TypeError(
+            f"{type(detector).__name__} can't be exported: torch.onnx says "
+            f"{str(error).strip().splitlines()[0]!r}. It has to be one computation for "
+            "all samples, without branches that depend on their values."
+        ) from error
+    return program.model_proto

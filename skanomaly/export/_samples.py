@@ -17,7 +17,7 @@ Feed = dict[str, np.ndarray]
 _N_DRAWN, _MOST_GIVEN = 200, 1000
 _EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
 # What may be wrong in a column: each takes the place of a value of an ordinary row.
-_ODD = {
+_ODD: dict[str, list[Any]] = {
     "number": [np.nan, 0.0, -1.0, 0.5, 1e6, -1e6, 1e30, -1e30],
     "date": [np.nan, 0.0, 1e5 + 0.25, 4e9],
     "category": ["", "a text that no training sample has"],
@@ -65,17 +65,16 @@ def draw(estimator: Any, inputs: list[Input]) -> Feed:
 def make_odd(ordinary: Feed, inputs: list[Input]) -> Feed:
     """Return ordinary samples that are changed: missing, unknown and huge values."""
     if inputs[0].kind == "array":
-        ((name, X),) = ordinary.items()
+        name, X = inputs[0].name, ordinary[inputs[0].name]
         row = X[:1]
-        spikes = np.repeat(row.reshape(1, -1), min(row.size, _MOST_SPIKES), axis=0)
+        spikes: np.ndarray = np.repeat(
+            row.reshape(1, -1), min(row.size, _MOST_SPIKES), axis=0
+        )
         np.fill_diagonal(spikes, 100.0)
         odd = [factor * row for factor in _FACTORS] + [spikes.reshape(-1, *X.shape[1:])]
         return {name: np.concatenate(odd).astype(X.dtype)}
-    rows = []
-    for each in inputs:
-        for value in _ODD[each.kind]:
-            row = {name: column[0, 0] for name, column in ordinary.items()}
-            rows.append(row | {each.name: value})
+    first = {each.name: ordinary[each.name][0, 0] for each in inputs}
+    rows = [first | {each.name: value} for each in inputs for value in _ODD[each.kind]]
     return {
         each.name: np.array([row[each.name] for row in rows], dtype=each.dtype)[:, None]
         for each in inputs

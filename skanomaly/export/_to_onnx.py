@@ -54,10 +54,10 @@ def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
 
     Notes
     -----
-    The model of an estimator that was fitted on a frame, or on an array with text, has
-    an input of shape (n_samples, 1) for each column that is used, of the name of the
-    column, or ``x0``, ``x1``, ...: float64 for numbers and string for categories. NaN
-    and the empty string are missing values. A date is the number of seconds from
+    The model of an estimator that was fitted on a frame, or that starts with a
+    `~skanomaly.preprocessing.TableEncoder`, has an input of shape (n_samples, 1) for
+    each column that is used, of the name of the column, or ``x0``, ``x1``, ...: float64
+    for numbers and string for categories. NaN and the empty string are missing values. A date is the number of seconds from
     1970-01-01T00:00 to it, as the clock on the wall shows it. Other estimators have one
     input, ``X``: float32 for a detector alone, float64 with preprocessing.
 

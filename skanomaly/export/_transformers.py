@@ -125,7 +125,7 @@ def _is_missing(imputer: SimpleImputer, graph: Graph, column: Block) -> str:
         return graph.add("Equal", column.value, np.array(["" if is_nan else marker]))
     if is_nan:
         return graph.add("IsNaN", column.value)
-    return graph.add("Equal", column.value, np.float64(marker))
+    return graph.add("Equal", column.value, np.asarray(marker, column.dtype))
 
 
 def _impute(
@@ -134,7 +134,7 @@ def _impute(
     """Return a column with its missing values replaced; None if all were missing."""
     if statistic is None or statistic != statistic:
         return None
-    fill = np.array([statistic]) if column.is_text else np.float64(statistic)
+    fill = np.array([statistic], dtype=column.dtype)
     value = graph.add("Where", is_missing, fill, column.value)
     return Block(value, 1, column.dtype)
 
@@ -221,8 +221,10 @@ def _look_up_number(
     if np.isnan(known).any():
         both_nan = graph.add("And", graph.add("IsNaN", column), np.isnan(known))
         is_equal = graph.add("Or", is_equal, both_nan)
-    hits = graph.cast(is_equal, np.float64)
-    found = graph.add("MatMul", hits, rows[:-1])
-    n_hits = graph.add("ReduceSum", hits, np.array([1]), keepdims=1)
-    is_known = graph.add("Greater", n_hits, np.float64(0))
-    return graph.add("Where", is_known, found, rows[-1])
+    # The position of the one that is equal, or that after the last.
+    other = np.float64(len(known))
+    code = graph.add(
+        "MatMul", graph.cast(is_equal, np.float64), np.arange(len(known)) - other
+    )
+    code = graph.cast(graph.add("Add", code, other), np.int64)
+    return graph.add("Gather", rows, code, axis=0)
