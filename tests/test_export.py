@@ -158,6 +158,17 @@ def test_an_overflow_has_the_lowest_score(tmp_path):
     assert outputs["score_samples"].tolist() == [-LARGEST]
 
 
+def test_neighbors_are_those_of_other_rows(tmp_path):
+    X = make_samples().astype(np.float64)
+    X[1] = X[0]
+    detector = NearestNeighborDetector(n_neighbors=2).fit(X)
+    new = np.concatenate([X, make_samples(n_samples=50, seed=2)])
+    outputs = run(export(detector, tmp_path, X), {"X": new})
+    assert np.allclose(outputs["score_samples"], detector.score_samples(new), 1e-9)
+    outputs = run(export(detector, tmp_path), {"X": np.full((1, 6), np.nan)})
+    assert outputs["score_samples"].tolist() == [-LARGEST]
+
+
 def test_flat_images_are_given_their_shape(tmp_path):
     X = make_samples("images")
     flat = X.reshape(len(X), -1)
@@ -224,6 +235,19 @@ def test_numbers_of_every_kind_are_encoded_to_the_bit():
     inputs = find_inputs(encoder)
     assert [each.name for each in inputs] == ["x0", "x1", "x2", "x3"]
     assert np.array_equal(transformed(encoder, rows), expected)
+
+
+def test_blank_text_is_missing():
+    frame = pd.DataFrame({"a": ["x", "y", None] * 20})
+    encoder = TableEncoder().fit(frame)
+    blank = ["", "  ", "\t\n", "\u00a0\u2003", "\x1c\x85", " x", "z", "x"]
+    new = pd.DataFrame({"a": blank})
+    graph, inputs = Graph(), find_inputs(encoder)
+    values = transform(encoder, graph, as_values(inputs))
+    flat = graph.add("Reshape", values.numbers(graph, np.float32), np.array([-1]))
+    model = graph.to_model([inputs[0].info()], {"y": (flat, np.float32)})
+    (found,) = make_session(model).run(None, {"a": new.to_numpy(object)})
+    assert np.array_equal(found.reshape(len(new), -1), encoder.transform(new))
 
 
 @pytest.mark.parametrize(

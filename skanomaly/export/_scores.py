@@ -57,20 +57,19 @@ def _(estimator: BaseDetector, graph: Graph, values: Values) -> str:
     # As _fit.score_data has it: an overflow is as abnormal as can be.
     limits = np.float64(-_LARGEST), np.float64(_LARGEST_SCORE)
     capped = graph.add("Clip", found, *limits)
-    is_scored = graph.add("Not", graph.add("IsNaN", found))
-    # The detector refuses samples that aren't finite; a model can't raise an error.
-    is_scored = graph.add("And", is_scored, _are_finite(graph, x, math.prod(shape)))
-    capped = graph.add("Where", is_scored, capped, np.float64(_LARGEST_SCORE))
-    return graph.add("Neg", capped)
+    is_nan = graph.add("IsNaN", found)
+    capped = graph.add("Where", is_nan, np.float64(_LARGEST_SCORE), capped)
+    rows = graph.add("Reshape", x, np.array([-1, math.prod(shape)]))
+    return _lowest_if_refused(graph, rows, graph.add("Neg", capped))
 
 
-def _are_finite(graph: Graph, x: str, n_values: int) -> str:
-    """Tell which samples of float32 have neither NaN nor infinite values."""
-    rows = graph.add("Reshape", x, np.array([-1, n_values]))
+def _lowest_if_refused(graph: Graph, rows: str, scores: str) -> str:
+    """Replace the scores of rows that aren't finite: a model can't raise an error."""
     # Zero, or NaN; a sum of the values themselves may overflow.
-    zeros = graph.add("Sub", rows, rows)
+    zeros = graph.cast(graph.add("Sub", rows, rows), np.float32)
     zeros = graph.add("ReduceSum", zeros, np.array([1]), keepdims=0)
-    return graph.add("Equal", zeros, np.float32(0))
+    is_finite = graph.add("Equal", zeros, np.float32(0))
+    return graph.add("Where", is_finite, scores, np.float64(-_LARGEST_SCORE))
 
 
 @score.register
@@ -148,4 +147,4 @@ def _(estimator: NearestNeighborDetector, graph: Graph, values: Values) -> str:
     )
     is_other = graph.add("Greater", differs, np.float32(0))
     distance = graph.add("Sqrt", graph.add("Where", is_other, kth, after))
-    return graph.add("Neg", distance)
+    return _lowest_if_refused(graph, x, graph.add("Neg", distance))

@@ -12,6 +12,8 @@ from skanomaly.preprocessing._numbers import NumberEncoder
 from ._graph import Graph
 from ._values import Values, column_names, numbers
 
+# What counts as missing: str.isspace in the syntax of RE2.
+_BLANK = r"[\s\v\x1c-\x1f\x{85}\p{Z}]*"
 _LARGEST = np.finfo(np.float64).max
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -147,6 +149,9 @@ def _encode_categories(
     ):
         rows = np.diag(encoder.values_[start:end])
         codes = {"" if level is None else level: n for n, level in enumerate(levels)}
+        if None in levels:
+            is_blank = graph.add("RegexFullMatch", column, pattern=_BLANK)
+            column = graph.add("Where", is_blank, np.array([""]), column)
         parts.append(look_up(graph, column, codes, rows))
     return graph.concat(parts)
 

@@ -57,15 +57,16 @@ def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
     The model of an estimator that was fitted on a frame, or that starts with a
     `~skanomaly.preprocessing.TableEncoder`, has an input of shape (n_samples, 1) for
     each column that is used, of the name of the column, or ``x0``, ``x1``, ...: float64
-    for numbers and string for categories. NaN and the empty string are missing values. A date is the number of seconds from
-    1970-01-01T00:00 to it, as the clock on the wall shows it. Other estimators have one
-    input, ``X``: float32 for a detector alone, float64 with preprocessing.
+    for numbers and string for categories. NaN and the empty string are missing values.
+    A date is the number of seconds from 1970-01-01T00:00 to it, as the clock on the
+    wall shows it. Other estimators have one input, ``X``: float32 for a detector alone,
+    float64 with preprocessing.
 
     The outputs, of shape (n_samples,), are those of the methods: ``score_samples``,
     ``decision_function`` and, if the estimator is a
     `~skanomaly.calibration.ConformalDetector`, ``p_values``, of float64; ``label`` is
-    what `predict` returns, of int64. A sample that the detector would refuse, as it is
-    not finite, has the lowest score.
+    what `predict` returns, of int64. A sample that a detector of this package would
+    refuse, as it is not finite, has the lowest score.
 
     Preprocessing is done in the precision of scikit-learn, float64 for frames, and the
     network in float32, as torch does it.
