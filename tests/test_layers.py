@@ -83,7 +83,7 @@ MAY_IMPORT = {
             "_fit",
             "_state",
         },
-        {"torch", "numpy", "pandas", "sklearn"},
+        {"torch", "numpy", "sklearn", "onnx", "onnxruntime", "onnxscript", "skl2onnx"},
     ),
     "video": ({"video"}, {"numpy", "scipy", "sklearn", "cv2"}),
     "_files": (set(), set()),

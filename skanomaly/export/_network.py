@@ -1,5 +1,8 @@
 """From the network of a detector to a model."""
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -27,7 +30,7 @@ def export_network(detector: Any) -> Any:
     library("onnxscript")
     try:
         # Without gradients layers are products only; a graph has no way back.
-        with torch.no_grad(), own_warnings_ignored():
+        with torch.no_grad(), own_warnings_ignored(), _no_word_of_torchvision():
             program: Any = torch.onnx.export(
                 module,
                 (example,),
@@ -43,3 +46,18 @@ def export_network(detector: Any) -> Any:
             "all samples, without branches that depend on their values."
         ) from error
     return program.model_proto
+
+
+@contextlib.contextmanager
+def _no_word_of_torchvision() -> Iterator[None]:
+    """Keep the exporter from saying that torchvision, of no use here, isn't there."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+
+    def is_told(record: logging.LogRecord) -> bool:
+        return "torchvision is not installed" not in record.getMessage()
+
+    logger.addFilter(is_told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_told)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skanomaly.ensemble import DetectorEnsemble
-from skanomaly.inspection._innermost import held_by, layers
+from skanomaly.inspection._innermost import layers
 
 from ._inputs import Input
 from ._libraries import library
@@ -67,6 +67,11 @@ def check_parity(
     if X is None:
         feed = draw(estimator, inputs)
         samples, feed = _accepted(estimator, inputs, feed)
+        if samples is None:
+            raise ValueError(
+                f"{type(estimator).__name__} takes none of the samples drawn for it: "
+                "pass X, samples on which the model is compared."
+            )
     else:
         samples, feed = read(X, inputs)
     ours = np.asarray(estimator.score_samples(samples), dtype=np.float64)
@@ -118,9 +123,10 @@ def run(session: Any, feed: Feed) -> dict[str, np.ndarray]:
 
 def threshold(estimator: Any) -> float:
     """Return the threshold of the scores of an estimator, or of what is in it."""
-    while not hasattr(type(estimator), "offset_") and "offset_" not in vars(estimator):
-        estimator = estimator[-1] if hasattr(estimator, "steps") else held_by(estimator)
-    return float(np.ravel(estimator.offset_)[0])
+    for each, _ in layers(estimator):
+        if hasattr(type(each), "offset_") or "offset_" in vars(each):
+            return float(np.ravel(each.offset_)[0])
+    raise TypeError(f"{estimator!r} has no threshold of its scores, offset_.")
 
 
 def _accepted(estimator: Any, inputs: list[Input], feed: Feed) -> tuple[Any, Feed]:

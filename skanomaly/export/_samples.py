@@ -1,11 +1,15 @@
 """Samples on which a model is compared with its estimator."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from skanomaly.base import BaseDetector
 from skanomaly.preprocessing import TableEncoder
+from skanomaly.preprocessing._dates import _SECONDS_A_DAY
 from skanomaly.preprocessing._tables import Table
 from skanomaly.preprocessing._values import to_dates, to_numbers, to_text
 
@@ -32,8 +36,7 @@ def read(X: Any, inputs: list[Input]) -> tuple[Any, Feed]:
         X = _some(np.asarray(X))
         (only,) = inputs
         return X, {only.name: X.astype(only.dtype).reshape(-1, *only.shape)}
-    if hasattr(X, "shape"):
-        X = _some(X)
+    X = _some(X)
     table = Table(X, [each.name for each in inputs])
     feed = {}
     for each in inputs:
@@ -98,8 +101,7 @@ def as_samples(feed: Feed, inputs: list[Input], estimator: Any) -> Any:
             dict(zip(columns, row, strict=True))
             for row in zip(*columns.values(), strict=True)
         ]
-    import pandas as pd  # scikit-learn's ColumnTransformer takes nothing simpler
-
+    pd = _import_pandas()
     kinds = {each.name: each.kind for each in inputs}
     names = dict.fromkeys(name for head in all_heads for name in column_names(head))
     frame = {
@@ -109,17 +111,22 @@ def as_samples(feed: Feed, inputs: list[Input], estimator: Any) -> Any:
     return pd.DataFrame(frame)
 
 
+def _import_pandas() -> Any:
+    """Import pandas, of whose frames scikit-learn's ColumnTransformer takes columns."""
+    try:
+        return import_module("pandas")
+    except ImportError as error:
+        raise ImportError(
+            "to_onnx needs pandas for an estimator that was fitted on a frame: pip "
+            "install 'skanomaly[frames]'."
+        ) from error
+
+
 def _some(X: Any) -> Any:
-    """Return rows from all over the samples."""
-    step = max(X.shape[0] // _MOST_GIVEN, 1)
-    rows = np.arange(0, X.shape[0], step)
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return (
-        X.take(rows)
-        if hasattr(X, "take") and not isinstance(X, np.ndarray)
-        else X[rows]
-    )
+    """Return samples from all over those of a caller."""
+    n_samples = _num_samples(X)
+    step = max(n_samples // _MOST_GIVEN, 1)
+    return _safe_indexing(X, np.arange(0, n_samples, step))
 
 
 def _read_column(column: Any, kind: str) -> np.ndarray:
@@ -165,7 +172,9 @@ def _draw_numbers(head: Any, rng: np.random.Generator) -> np.ndarray:
             if name == "numbers":
                 drawn[:, positions] = _like(part, drawn[:, positions])
             elif name == "dates":
-                drawn[:, positions] = _like(part.days_, drawn[:, positions]) * 86400
+                drawn[:, positions] = (
+                    _like(part.days_, drawn[:, positions]) * _SECONDS_A_DAY
+                )
     elif hasattr(head, "transformers_"):
         for name, part, _ in head.transformers_:
             positions = head._transformer_to_input_indices.get(name, [])
