@@ -143,7 +143,7 @@ def test_every_detector_of_one_pass_is_exported(Detector, tmp_path):
         # Scores in float32 are this far from those in float64, without any export.
         (make_tiny(DAGMM), "images", 1e-4),
     ],
-    ids=lambda each: getattr(type(each), "__name__", None),
+    ids=["Autoencoder", "MemAE", "StudentTeacher", "DAGMM"],
 )
 def test_images_and_clips_are_exported(detector, kind, tolerance, tmp_path):
     check_detector(detector, kind, tmp_path, tolerance)
@@ -517,6 +517,13 @@ def test_a_column_named_as_an_output_is_refused(tmp_path):
     detector = NearestNeighborDetector().fit(frame)
     with pytest.raises(ValueError, match=r"\['label'\] have names of the model's out"):
         to_onnx(detector, tmp_path / "model.onnx")
+
+
+def test_a_sample_without_a_column_is_refused(tmp_path):
+    frame = pd.DataFrame(make_samples()).set_axis([*"abcdef"], axis=1)
+    detector = NearestNeighborDetector().fit(frame)
+    with pytest.raises(ValueError, match=r"X has no columns \['f'\], which"):
+        to_onnx(detector, tmp_path / "model.onnx", frame.drop(columns="f"))
 
 
 @pytest.mark.parametrize("given", [False, True])

@@ -38,11 +38,15 @@ def read(X: Any, inputs: list[Input]) -> tuple[Any, Feed]:
         return X, {only.name: X.astype(only.dtype).reshape(-1, *only.shape)}
     X = _some(X)
     table = Table(X, [each.name for each in inputs])
-    feed = {}
-    for each in inputs:
-        position = table.names.index(each.name) if table.names else int(each.name[1:])
-        feed[each.name] = _read_column(table.column(position), each.kind)[:, None]
-    return X, feed
+    names = table.names or [f"x{position}" for position in range(table.shape[1])]
+    missing = [each.name for each in inputs if each.name not in names]
+    if missing:
+        raise ValueError(f"X has no columns {missing}, which the estimator uses.")
+    feed = {
+        each.name: _read_column(table.column(names.index(each.name)), each.kind)
+        for each in inputs
+    }
+    return X, {name: values[:, None] for name, values in feed.items()}
 
 
 def draw(estimator: Any, inputs: list[Input]) -> Feed:

@@ -91,7 +91,7 @@ def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
     np.True_
     """
     check_libraries()
-    check_scalar(tolerance, "tolerance", Real, min_val=0)
+    check_scalar(tolerance, "tolerance", Real, min_val=0, include_boundaries="neither")
     check_is_fitted(estimator)
     if not hasattr(estimator, "score_samples"):
         raise TypeError(
