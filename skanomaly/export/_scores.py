@@ -126,16 +126,16 @@ def _(estimator: NearestNeighborDetector, graph: Graph, values: Values) -> str:
     doubles = rows.astype(np.float64)
     double_x = graph.cast(x, np.float64)
     axis = np.array([1])
-    products = graph.add("MatMul", double_x, doubles.T)
+    # The squared distances, but for the square of the row itself.
     squares = graph.add(
-        "ReduceSum", graph.add("Mul", double_x, double_x), axis, keepdims=1
+        "Gemm", double_x, -2 * doubles.T, np.square(doubles).sum(axis=1)
     )
-    squares = graph.add("Add", squares, np.square(doubles).sum(axis=1))
-    squares = graph.add("Sub", squares, graph.add("Mul", products, np.float64(2)))
-    squares = graph.add("Max", squares, np.float64(0))
     nearest, index = graph.add(
         "TopK", squares, np.array([k + 1]), axis=1, largest=0, n_outputs=2
     )
+    length = graph.add("Mul", double_x, double_x)
+    length = graph.add("ReduceSum", length, axis, keepdims=1)
+    nearest = graph.add("Max", graph.add("Add", nearest, length), np.float64(0))
     # A row that was trained on is not its own neighbor.
     first = graph.add("Squeeze", graph.take(index, [0]), axis)
     is_other = graph.add(
