@@ -31,7 +31,6 @@ def encode_table(encoder: TableEncoder, graph: Graph, values: Values) -> Values:
 def encode_numbers(encoder: NumberEncoder, graph: Graph, x: str) -> str:
     """Encode float64 numbers of shape (n, n_features), as NumberEncoder does."""
     is_missing = is_not_finite(graph, x)
-    is_present = graph.add("Not", is_missing)
     # What is missing is like nothing impossible: one is whole and positive.
     x = graph.add("Where", is_missing, np.float64(1), x)
     shift, skewed = encoder.shift_, encoder.is_skewed_
@@ -48,8 +47,7 @@ def encode_numbers(encoder: NumberEncoder, graph: Graph, x: str) -> str:
         shifted = graph.add("Where", has_none, np.float64(1), shifted)
         encoded = graph.add("Where", skewed, graph.add("Log", shifted), x)
     if any(encoder.gaps_):
-        in_gap = _is_in_gap(graph, encoder.gaps_, encoded)
-        impossible.append(graph.add("And", is_present, in_gap))
+        impossible.append(_is_in_gap(graph, encoder.gaps_, encoded))
     is_impossible = impossible[0]
     for each in impossible[1:]:
         is_impossible = graph.add("Or", is_impossible, each)
