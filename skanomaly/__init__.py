@@ -28,11 +28,13 @@ _HOMES = {
     "load": ".persistence",
     "make_tabular_pipeline": ".preprocessing",
     "save": ".persistence",
+    "to_onnx": ".export",
 }
 _MODULES = (
     "calibration",
     "datasets",
     "ensemble",
+    "export",
     "inspection",
     "metrics",
     "model_selection",
@@ -62,6 +64,7 @@ __all__ = [
     "load",
     "make_tabular_pipeline",
     "save",
+    "to_onnx",
 ]
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from .detectors.student_teacher import StudentTeacher
     from .detectors.vae import VAE
     from .ensemble import DeepEnsemble, DetectorEnsemble, default_ensemble
+    from .export import to_onnx
     from .neighbors import NearestNeighborDetector
     from .persistence import load, save
     from .preprocessing import make_tabular_pipeline

@@ -112,6 +112,22 @@ MAY_IMPORT = {
         },
         {"numpy", "scipy", "sklearn", "narwhals", "pandas", "matplotlib"},
     ),
+    "export": (
+        {
+            "export",
+            "base",
+            "calibration",
+            "detectors",
+            "ensemble",
+            "inspection",
+            "neighbors",
+            "preprocessing",
+            "_files",
+            "_scoring",
+            "_state",
+        },
+        {"torch", "numpy", "sklearn", "onnx", "onnxruntime", "onnxscript", "skl2onnx"},
+    ),
     "video": ({"video", "_version"}, {"numpy", "scipy", "sklearn", "cv2"}),
     "_files": (set(), set()),
     "persistence": (
@@ -130,7 +146,8 @@ MAY_IMPORT = {
         {"numpy", "pandas"},
     ),
     "__init__": (
-        {"detectors", "ensemble", "neighbors", "persistence", "preprocessing"},
+        {"detectors", "ensemble", "export", "neighbors", "persistence"}
+        | {"preprocessing"},
         set(),
     ),
 }

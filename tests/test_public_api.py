@@ -17,6 +17,7 @@ TOOLKIT = (
     "calibration",
     "datasets",
     "ensemble",
+    "export",
     "inspection",
     "metrics",
     "model_selection",

@@ -237,6 +237,8 @@ class ImageFeatures(nn.Module):
 
     @torch.no_grad()
     def _compute(self, x: Tensor) -> Tensor:
+        if isinstance(x.shape[0], torch.SymInt):  # exported for any number of images
+            return self._last_block(x)
         return torch.cat([self._last_block(part) for part in x.split(_BATCH)])
 
     def _last_block(self, x: Tensor) -> Tensor:
