@@ -8,7 +8,10 @@ import skanomaly
 
 # The gallery runs on the CPU, in one process, with the data that it finds there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+from links import write_inventories  # noqa: E402 # from the folder that was just added
 
 project = "skanomaly"
 author = "The skanomaly developers"
@@ -19,15 +22,23 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
+    "mathml",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb", "_list_of_*.rst"]
 templates_path = ["_templates"]
 default_role = "obj"
-nitpicky = False
+html_math_renderer = "mathml"
+intersphinx_mapping = write_inventories(
+    HERE / "links.toml", HERE / "_build" / "inventories"
+)
+nitpicky = True
+# Parameters and attributes of what a page is about, such as `early_stopping`.
+nitpick_ignore_regex = [("py:obj", r"[Xa-z_'\"\[][^.]*")]
 
 # Two pages include these lists, so that a new detector needs no line there: api.rst
 # makes the pages of the classes, detectors/index.rst only names them.
@@ -37,7 +48,7 @@ _detectors = "".join(
     if name[0].isupper()
 )
 for _name, _option in (("classes", "   :toctree: generated/\n"), ("detectors", "")):
-    (Path(__file__).parent / f"_list_of_{_name}.rst").write_text(
+    (HERE / f"_list_of_{_name}.rst").write_text(
         ".. currentmodule:: skanomaly\n\n"
         f".. autosummary::\n{_option}   :nosignatures:\n\n{_detectors}"
     )

@@ -57,7 +57,7 @@ class Streams:
         Parameters
         ----------
         name : str
-            One of `STREAMS`.
+            One of ``STREAMS``.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class Streams:
         Parameters
         ----------
         name : str
-            One of `STREAMS`.
+            One of ``STREAMS``.
         device : str, default="cpu"
             Where the numbers are wanted.
 
@@ -91,7 +91,7 @@ class Streams:
         Parameters
         ----------
         name : str
-            One of `STREAMS`.
+            One of ``STREAMS``.
 
         Returns
         -------
