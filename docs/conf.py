@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 from links import write_inventories  # noqa: E402 # from the folder that was just added
+from methods import methods_of  # noqa: E402
 
 project = "skanomaly"
 author = "The skanomaly developers"
@@ -53,6 +54,9 @@ for _name, _option in (("classes", "   :toctree: generated/\n"), ("detectors", "
         f".. autosummary::\n{_option}   :nosignatures:\n\n{_detectors}"
     )
 autosummary_generate = ["api.rst", "_list_of_classes.rst"]
+# A function in a setting keeps Sphinx from caching the settings, and nothing else.
+suppress_warnings = ["config.cache"]
+autosummary_context = {"methods_of": methods_of}
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
