@@ -30,7 +30,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "_list_of_*.rst"]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "_list_of_*.rst"]
 templates_path = ["_templates"]
 default_role = "obj"
 html_math_renderer = "mathml"
@@ -39,7 +39,10 @@ intersphinx_mapping = write_inventories(
 )
 nitpicky = True
 # Parameters and attributes of what a page is about, such as `early_stopping`.
-nitpick_ignore_regex = [("py:obj", r"[Xa-z_'\"\[][^.]*")]
+nitpick_ignore_regex = [
+    ("py:obj", r"[Xa-z_'\"\[][^.]*"),
+    ("py:obj", r'\["x0".*'),  # in a docstring of scikit-learn
+]
 
 # Two pages include these lists, so that a new detector needs no line there: api.rst
 # makes the pages of the classes, detectors/index.rst only names them.
@@ -72,19 +75,27 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
     "ignore_pattern": r"(benchmarks|reproduce|kddcup99)",
+    "subsection_order": [
+        *(f"../examples/{each}" for each in ("tables", "thresholds", "reasons", "images")),
+        "*",
+    ],
+    "within_subsection_order": "gallery.PageOrder",
     "doc_module": "skanomaly",
     "reference_url": {"skanomaly": None},
     "backreferences_dir": "generated",
     "show_memory": False,
     "remove_config_comments": True,
-    "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skanomaly"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["skanomaly.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "show_prev_next": False,
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

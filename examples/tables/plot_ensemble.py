@@ -13,7 +13,7 @@ rows that were held out of training.
 # The default: neighbors and a denoiser
 # -------------------------------------
 # Benign tumors are normal, and half of them train; malignant ones are to be found.
-# :func:`~skanomaly.ensemble.default_ensemble` combines the distance to the nearest
+# :func:`~skanomaly.default_ensemble` combines the distance to the nearest
 # training row with a network that has learned to remove noise.
 from sklearn.model_selection import train_test_split
 
