@@ -1,4 +1,4 @@
-"""The code blocks of the documentation are tests, each page in a namespace of its own."""
+"""The code blocks of the documentation are tests, each page in its own namespace."""
 
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 

@@ -76,7 +76,10 @@ sphinx_gallery_conf = {
     "filename_pattern": r"plot_",
     "ignore_pattern": r"(benchmarks|reproduce|kddcup99)",
     "subsection_order": [
-        *(f"../examples/{each}" for each in ("tables", "thresholds", "reasons", "images")),
+        "../examples/tables",
+        "../examples/thresholds",
+        "../examples/reasons",
+        "../examples/images",
         "*",
     ],
     "within_subsection_order": "gallery.PageOrder",

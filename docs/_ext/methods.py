@@ -21,7 +21,9 @@ def methods_of(module: str, name: str) -> list[str]:
         for method, value in vars(base).items()
         if not method.startswith("_")
         and method not in EXCLUDED
-        and (isroutine(value) or hasattr(value, "fn"))  # fn: scikit-learn's available_if
+        and (
+            isroutine(value) or hasattr(value, "fn")
+        )  # fn: scikit-learn's available_if
         and getattr(kind, method, None) is not None
     }
     return sorted(found)

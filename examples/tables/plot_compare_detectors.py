@@ -67,7 +67,7 @@ for row, (shape, points) in zip(axes, shapes.items(), strict=True):
     X, X_test = np.split(StandardScaler().fit_transform(points), 2)
     labels = np.repeat([1, -1], [len(X_test), len(everywhere)])
     row[0].set_ylabel(shape)
-    for ax, (name, detector) in zip(row, detectors.items(), strict=True):
+    for ax, detector in zip(row, detectors.values(), strict=True):
         start = time.perf_counter()
         detector.fit(X)
         seconds = time.perf_counter() - start
