@@ -8,7 +8,11 @@ import skanomaly
 
 # The gallery runs on the CPU, in one process, with the data that it finds there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+
+from links import write_inventories  # noqa: E402 # from the folder that was just added
+from methods import methods_of  # noqa: E402
 
 project = "skanomaly"
 author = "The skanomaly developers"
@@ -19,15 +23,26 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
+    "mathml",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "auto_examples/*.ipynb", "_list_of_*.rst"]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "_list_of_*.rst"]
 templates_path = ["_templates"]
 default_role = "obj"
-nitpicky = False
+html_math_renderer = "mathml"
+intersphinx_mapping = write_inventories(
+    HERE / "links.toml", HERE / "_build" / "inventories"
+)
+nitpicky = True
+# Parameters and attributes of what a page is about, such as `early_stopping`.
+nitpick_ignore_regex = [
+    ("py:obj", r"[Xa-z_'\"\[][^.]*"),
+    ("py:obj", r'\["x0".*'),  # in a docstring of scikit-learn
+]
 
 # Two pages include these lists, so that a new detector needs no line there: api.rst
 # makes the pages of the classes, detectors/index.rst only names them.
@@ -37,11 +52,14 @@ _detectors = "".join(
     if name[0].isupper()
 )
 for _name, _option in (("classes", "   :toctree: generated/\n"), ("detectors", "")):
-    (Path(__file__).parent / f"_list_of_{_name}.rst").write_text(
+    (HERE / f"_list_of_{_name}.rst").write_text(
         ".. currentmodule:: skanomaly\n\n"
         f".. autosummary::\n{_option}   :nosignatures:\n\n{_detectors}"
     )
 autosummary_generate = ["api.rst", "_list_of_classes.rst"]
+# A function in a setting keeps Sphinx from caching the settings, and nothing else.
+suppress_warnings = ["config.cache"]
+autosummary_context = {"methods_of": methods_of}
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -57,19 +75,30 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
     "ignore_pattern": r"(benchmarks|reproduce|kddcup99)",
+    "subsection_order": [
+        "../examples/tables",
+        "../examples/thresholds",
+        "../examples/reasons",
+        "../examples/images",
+        "*",
+    ],
+    "within_subsection_order": "gallery.PageOrder",
     "doc_module": "skanomaly",
     "reference_url": {"skanomaly": None},
     "backreferences_dir": "generated",
     "show_memory": False,
     "remove_config_comments": True,
-    "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skanomaly"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["skanomaly.css"]
 html_theme_options = {
+    "header_links_before_dropdown": 6,
+    "show_prev_next": False,
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],

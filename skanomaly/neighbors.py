@@ -73,7 +73,7 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
     --------
     sklearn.neighbors.LocalOutlierFactor : The same distances, relative to those of the
         neighbors.
-    skanomaly.ensemble.DetectorEnsemble : Combination with other detectors.
+    skanomaly.DetectorEnsemble : Combination with other detectors.
 
     References
     ----------

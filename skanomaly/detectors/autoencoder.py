@@ -98,7 +98,7 @@ class Autoencoder(BaseDetector):
     --------
     VAE : Codes that are distributions, and likelihoods for scores.
     skanomaly.default_ensemble : It and the nearest neighbor together.
-    skanomaly.preprocessing.make_tabular_pipeline : Scaling and encoding before it.
+    skanomaly.make_tabular_pipeline : Scaling and encoding before it.
 
     Notes
     -----

@@ -59,10 +59,10 @@ def outlier_scorer(
 
     Notes
     -----
-    Training folds of `NoveltySplit` hold inliers only, so their scores are NaN in
-    `learning_curve`, `validation_curve` and searches with ``return_train_score=True``,
-    of which scikit-learn warns. Test scores, and so the choice of a search, are not
-    affected.
+    Training folds of `~skanomaly.model_selection.NoveltySplit` hold inliers only, so
+    their scores are NaN in `learning_curve`, `validation_curve` and searches with
+    ``return_train_score=True``, of which scikit-learn warns. Test scores, and so the
+    choice of a search, are not affected.
 
     Examples
     --------

@@ -13,7 +13,7 @@ def integrated_gradients(
 
     .. math::
         (x_j - b_j) \int_0^1 \frac{\partial s}{\partial x_j}
-        \big( b + t (x - b) \big) \, dt
+        \bigl( b + t (x - b) \bigr) \, dt
 
     The attributions sum to the difference between the scores of sample and baseline
     (completeness), which the gradient at the sample alone does not promise. The

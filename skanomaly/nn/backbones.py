@@ -60,7 +60,7 @@ def make_encoder(
         Length of a sample's code. None ends with the last feature map of an image or a
         clip; rows need a length.
     activation : str, default="relu"
-        A name in `ACTIVATIONS`, put after every hidden layer.
+        A name in ``ACTIVATIONS``, put after every hidden layer.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def make_decoder(
     in_size : int or None
         Length of a sample's code; None for feature maps.
     activation : str, default="relu"
-        A name in `ACTIVATIONS`, put after every hidden layer.
+        A name in ``ACTIVATIONS``, put after every hidden layer.
 
     Returns
     -------

@@ -81,7 +81,7 @@ def make_stacked_encoder(
     sizes : sequence of int
         Units from the input to the output.
     activation : str, default="relu"
-        A name in `ACTIVATIONS`, put after every layer but the last.
+        A name in ``ACTIVATIONS``, put after every layer but the last.
 
     Returns
     -------

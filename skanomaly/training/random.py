@@ -67,7 +67,7 @@ class Streams:
         Parameters
         ----------
         name : str
-            One of `STREAMS`.
+            One of ``STREAMS``.
 
         Returns
         -------
@@ -84,7 +84,7 @@ class Streams:
         Parameters
         ----------
         name : str
-            One of `STREAMS`.
+            One of ``STREAMS``.
         device : str, default="cpu"
             Where the numbers are wanted.
 
@@ -101,7 +101,7 @@ class Streams:
         Parameters
         ----------
         name : str
-            One of `STREAMS`.
+            One of ``STREAMS``.
 
         Returns
         -------

@@ -2,8 +2,8 @@
 GANomaly: two codes that should agree
 =====================================
 
-`GANomaly` encodes an image, reconstructs it, and encodes the reconstruction. The two
-codes agree on images like those of training.
+:class:`~skanomaly.GANomaly` encodes an image, reconstructs it, and encodes the
+reconstruction. The two codes agree on images like those of training.
 """
 
 # %%

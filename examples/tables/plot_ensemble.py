@@ -4,7 +4,7 @@ An ensemble of detectors
 
 No detector is the best on every table, and which one is can't be told without labels.
 An ensemble averages them. Their scores have units of their own, a distance here and a
-squared error there, so :class:`~skanomaly.ensemble.DetectorEnsemble` first turns each
+squared error there, so :class:`~skanomaly.DetectorEnsemble` first turns each
 into -log p, where p is the fraction of normal rows that are at least as abnormal, by
 rows that were held out of training.
 """
@@ -13,7 +13,7 @@ rows that were held out of training.
 # The default: neighbors and a denoiser
 # -------------------------------------
 # Benign tumors are normal, and half of them train; malignant ones are to be found.
-# :func:`~skanomaly.ensemble.default_ensemble` combines the distance to the nearest
+# :func:`~skanomaly.default_ensemble` combines the distance to the nearest
 # training row with a network that has learned to remove noise.
 from sklearn.model_selection import train_test_split
 

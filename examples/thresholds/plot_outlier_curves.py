@@ -4,7 +4,7 @@ ROC, precision-recall and DET curves of outlier detectors
 
 scikit-learn's displays are for classifiers: they refuse outlier detectors, and of the
 labels 1 and -1 they take 1 for the positive class, while the scores of outliers are
-low. Those of :mod:`skanomaly.metrics` are the same displays, with the outlier as the
+low. Those of ``skanomaly.metrics`` are the same displays, with the outlier as the
 positive class, for labels in any coding.
 """
 

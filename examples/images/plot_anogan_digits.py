@@ -2,8 +2,9 @@
 AnoGAN: the nearest generated digit
 ===================================
 
-A generator that is trained on zeros generates zeros only. `AnoGAN` searches for the one
-that is nearest to a given image. Where the two differ, the image is abnormal.
+A generator that is trained on zeros generates zeros only. :class:`~skanomaly.AnoGAN`
+searches for the one that is nearest to a given image. Where the two differ, the image
+is abnormal.
 """
 
 # %%
@@ -75,7 +76,8 @@ for name, label in (("zeros", 1), ("other digits", -1)):
     print(f"{name:<13} {residual[y_test == label].mean():.3f}")
 
 # %%
-# `FAnoGAN` finds the nearest one by an encoder: one pass instead of 100 steps.
+# :class:`~skanomaly.FAnoGAN` finds the nearest one by an encoder: one pass instead of
+# 100 steps.
 import time
 
 from sklearn.metrics import roc_auc_score
