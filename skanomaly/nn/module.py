@@ -97,6 +97,8 @@ class DetectorModule(nn.Module, ABC):
         super().__init__()
         self.register_buffer("center", torch.zeros(input_shape))
         self.diagnostics: dict[str, Any] = {}
+        if len(input_shape) > 1:  # convolutions gain nothing from more
+            self.batch_sizes = (16, 128)
         # What training.rounding finds out about this processor; not part of the state.
         self.sizes_alike: dict[tuple[str, int], tuple[int, ...]] = {}
         for name, value in parameters.items():
