@@ -47,9 +47,9 @@ def fitted_alone(monkeypatch):
     found = []
     fit_network = skanomaly._fit_together.fit_network
 
-    def spy(detector, *args):
+    def spy(detector, *args, **options):
         found.append(detector)
-        return fit_network(detector, *args)
+        return fit_network(detector, *args, **options)
 
     monkeypatch.setattr(skanomaly._fit_together, "fit_network", spy)
     return found

@@ -85,7 +85,8 @@ def _try_out(
 ) -> tuple[int, ...]:
     """Return the sizes at which samples get the values that they get in the largest."""
     generator = torch.Generator().manual_seed(0)
-    probes = torch.randn((_N_PROBES, *center.shape), generator=generator)
+    shape = (_N_PROBES, *center.shape)
+    probes = torch.randn(shape, generator=generator, dtype=torch.float32)
     probes = center + probes.to(center.device)
     expected = _repeat(fn, probes, sizes[-1])
     alike = [n for n in sizes[:-1] if torch.equal(_repeat(fn, probes, n), expected)]
