@@ -69,6 +69,8 @@ def as_source(X: Any) -> BlockSource | None:
 
     A small memory map is none: it is an array, once its file is known to be whole.
     """
+    if type(X) is np.ndarray:  # the most common
+        return None
     if isinstance(X, BlockSource):
         return X
     if isinstance(X, np.memmap):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor
 
@@ -113,10 +114,12 @@ def device_of(X: Any) -> torch.device:
     return X.device if isinstance(X, Tensor) else torch.device("cpu")
 
 
-def empty_batch(X: Any, n_rows: int) -> Tensor:
-    """Return memory for a batch, where the samples are."""
-    shape = (n_rows, *X.shape[1:])
-    return torch.empty(shape, dtype=torch.float32, device=device_of(X))
+def pad(x: Tensor, n_rows: int) -> Tensor:
+    """Return a copy of a batch, zeros below it, in memory that begins as torch's does.
+
+    Kernels may round by where a batch begins.
+    """
+    return F.pad(x, (0, 0) * (x.ndim - 1) + (0, n_rows - x.shape[0]))
 
 
 def dense(rows: Any) -> Tensor:

@@ -19,7 +19,7 @@ from torch.utils.data import Subset
 from skanomaly._sources import BlockSource
 
 from . import passes
-from .batches import Batches, dense, empty_batch
+from .batches import Batches, dense, pad
 from .blocks import BlockBatches
 from .random import Streams
 from .rounding import largest_size
@@ -220,11 +220,9 @@ class Data:
         """
         size = largest_size(self.source.shape[1:], sizes[-1])
         for x in _consecutive(self, size):
-            fits = (n for n in sizes if len(x) <= n < size)
-            padded = empty_batch(self.source, next(fits, size))
-            padded[: len(x)] = x
-            padded[len(x) :] = 0
-            yield len(x), padded.to(self.device)
+            n_rows = x.shape[0]
+            fits = (n for n in sizes if n_rows <= n < size)
+            yield n_rows, pad(x, next(fits, size)).to(self.device)
 
     def map(self, fn: TensorMap, sizes: tuple[int, ...] = (1024,)) -> Iterator[Tensor]:
         """Yield what a function returns for each batch.

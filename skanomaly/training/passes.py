@@ -73,6 +73,8 @@ def collect(
     dtype = torch.float32 if device.type == "mps" else torch.float64
     collected, start = torch.empty(0, dtype=dtype, device=device), 0
     for part in values:
+        if part.shape[0] == n_rows:  # all in one batch
+            return part.to(device).to(dtype)
         if not start:
             collected = collected.new_empty((n_rows, *part.shape[1:]))
         # In float32 to the other device: it may be the one that has float64.

@@ -67,17 +67,18 @@ def sizes_alike(module: DetectorModule, method: str, n_rows: int) -> tuple[int, 
     >>> sizes_alike(module, "score", 2048)  # two whole batches
     (1024,)
     """
+    # Threads share the rows of a product, so their number counts, too.
+    key = (method, torch.get_num_threads())
+    if key in module.sizes_alike:
+        return module.sizes_alike[key]
     sample_shape = tuple(module.center.shape)
     largest = largest_size(sample_shape, module.batch_sizes[-1])
     smaller = tuple(size for size in module.batch_sizes if size < largest)
     if not smaller or not 0 < n_rows % largest <= smaller[-1]:
         return (largest,)
-    # Threads share the rows of a product, so their number counts, too.
-    key = (method, torch.get_num_threads())
-    if key not in module.sizes_alike:
-        alike = _try_out(getattr(module, method), module.center, (*smaller, largest))
-        module.sizes_alike[key] = alike
-    return module.sizes_alike[key]
+    alike = _try_out(getattr(module, method), module.center, (*smaller, largest))
+    module.sizes_alike[key] = alike
+    return alike
 
 
 def _try_out(
