@@ -62,9 +62,9 @@ def test_each_method_and_number_of_threads_is_tried_out_once():
 
 
 def test_wide_samples_have_smaller_batches():
-    assert largest_size((3, 40, 40), 1024) == 27
-    assert sizes_alike(Fickle(input_shape=(3, 40, 40)), "score", 3) == (16, 27)
+    assert largest_size((3, 60, 60), 1024) == 24
+    assert sizes_alike(Fickle(input_shape=(3, 60, 60)), "score", 3) == (16, 24)
     assert sizes_alike(Fickle(input_shape=(1, 4, 4)), "score", 3) == (16, 128)
     assert largest_size((2,), 1024) == 1024
-    assert largest_size((1000,), 1024) == 128
+    assert largest_size((1000,), 1024) == 256
     assert largest_size((10**6,), 1024) == 1

@@ -26,7 +26,7 @@ import skanomaly
 
 # The networks of all detectors; what they have beyond this is left at the defaults.
 SIZES = {"hidden_sizes": (60, 30, 10), "latent_size": 3}
-BATCH_SIZE_OF_BARE_SCORING = 1024
+BATCH_SIZE_OF_BARE_SCORING = 4096
 
 
 def timed(function, *args):

@@ -11,36 +11,20 @@ products take at the rate of a large product on this machine.
 
 import argparse
 import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from fit_speed import HIDDEN_SIZES, LATENT_SIZE, bare_fit, bare_score, timed
+from fit_speed import SIZES, bare_fit, bare_score, timed
 from sklearn.ensemble import IsolationForest
 
 from skanomaly import Autoencoder
 
 BATCH_SIZE = 1024
 COLUMNS = 40
+WIDTHS = [*SIZES["hidden_sizes"], SIZES["latent_size"]]
 # A pass over so many rows is repeated until there are as many.
 FEWEST_ROWS_TIMED = 10_000
-ROWS_WRITTEN_AT_ONCE = 100_000
-
-
-# -- data ------------------------------------------------------------------------------
-
-
-def make_rows(n_rows, n_columns, folder):
-    """Write normal numbers to a memory map, block by block."""
-    path = Path(folder) / f"{n_rows}x{n_columns}.npy"
-    shape = (n_rows, n_columns)
-    rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    rng = np.random.default_rng(0)
-    for start in range(0, n_rows, ROWS_WRITTEN_AT_ONCE):
-        part = rows[start : start + ROWS_WRITTEN_AT_ONCE]
-        part[:] = rng.standard_normal(part.shape, dtype=np.float32)
-    return rows
 
 
 # -- what is compared ------------------------------------------------------------------
@@ -49,8 +33,7 @@ def make_rows(n_rows, n_columns, folder):
 def ours(n_epochs):
     """Make the detector."""
     return Autoencoder(
-        hidden_sizes=HIDDEN_SIZES,
-        latent_size=LATENT_SIZE,
+        **SIZES,
         max_epochs=n_epochs,
         batch_size=BATCH_SIZE,
         device="cpu",
@@ -63,8 +46,8 @@ def pyod(n_epochs):
     from pyod.models.auto_encoder import AutoEncoder
 
     return AutoEncoder(
-        hidden_neuron_list=[*HIDDEN_SIZES, LATENT_SIZE],
-        hidden_activation_name="tanh",
+        hidden_neuron_list=WIDTHS,
+        hidden_activation_name="leaky_relu",
         batch_norm=False,
         dropout_rate=0,
         epoch_num=n_epochs,
@@ -81,11 +64,11 @@ class Bare:
 
     def fit(self, X):
         """Train."""
-        self.network = bare_fit(X, BATCH_SIZE, self.n_epochs)
+        self.module = bare_fit(ours(self.n_epochs), X)
 
     def decision_function(self, X):
         """Score."""
-        return bare_score(self.network, X)
+        return bare_score(self.module, X)
 
 
 PEERS = {
@@ -108,7 +91,7 @@ def gemm_rate(n=1024, repeats=9):
 
 def n_operations(n_rows, n_columns):
     """Count those of the matrix products of one pass through the network."""
-    sizes = [n_columns, *HIDDEN_SIZES, LATENT_SIZE]
+    sizes = [n_columns, *WIDTHS]
     return 2 * 2 * n_rows * int(np.dot(sizes[:-1], sizes[1:]))
 
 
@@ -130,8 +113,8 @@ def compare(peer, X, n_epochs, repeats):
 
 def measure(peer, shape, n_epochs, repeats, rate):
     """Return what is known of one peer and one size."""
-    with tempfile.TemporaryDirectory() as folder:
-        runs = compare(peer, make_rows(*shape, folder), n_epochs, repeats)
+    X = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    runs = compare(peer, X, n_epochs, repeats)
     row = {"peer": peer, "rows": shape[0], "columns": shape[1]}
     for what in ("fit", "score"):
         mine, other = (
@@ -209,8 +192,8 @@ def main():
     parser.add_argument("--columns", **numbers, default=[10, 100, 1000])
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=[*PEERS])
     parser.add_argument("--rows-of-others", type=int, default=10**5)
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", help="file for all figures")
     parser.add_argument("--plots", help="folder for two plots")
     args = parser.parse_args()

@@ -10,7 +10,7 @@ from skanomaly.nn import DetectorModule
 
 # About so many values are scored at once: enough to keep the processor busy, little
 # enough that the batch stays in its cache.
-_VALUES_PER_BATCH = 2**17
+_VALUES_PER_BATCH = 2**18
 _BLOCK = 32
 # Sums in another order are equal more often than not, so one sample proves nothing. The
 # number is prime, so that a sample comes to stand at many places of a kernel's blocks.
@@ -64,8 +64,8 @@ def sizes_alike(module: DetectorModule, method: str, n_rows: int) -> tuple[int, 
     >>> from skanomaly import Autoencoder
     >>> from skanomaly.training.rounding import sizes_alike
     >>> module = Autoencoder(max_epochs=1).fit([[0.0], [1.0]]).module_
-    >>> sizes_alike(module, "score", 2048)  # two whole batches
-    (1024,)
+    >>> sizes_alike(module, "score", 8192)  # two whole batches
+    (4096,)
     """
     # Threads share the rows of a product, so their number counts, too.
     key = (method, torch.get_num_threads())
