@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._advice import advice_if_not_numeric, not_finite
 from ._array_api import take_array
 from ._namespace import namespace_of, to_host
 from ._warnings import warn_user
@@ -141,8 +142,10 @@ def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Sc
     """Return float32 samples as the network takes them, and their schema."""
     warn_of_labeled_outliers(y)
     namespace = namespace_of(X)
-    X = _refuse_other_than_numbers(X, type(detector).__name__)
-    shape = shape_of(X)
+    name = type(detector).__name__
+    X = _refuse_other_than_numbers(X, name)
+    with advice_if_not_numeric(name):
+        shape = shape_of(X)
     wanted = _shape_for_fit(detector, shape)
     _refuse_sparse_images(X, wanted)
     # A stand-in keeps scikit-learn from changing the detector before it is fitted.
@@ -162,13 +165,15 @@ def read_samples(detector: Any, X: Any) -> Any:
             X = np.asarray(X, dtype=np.float32, order="C")
         _check_values(X, type(detector).__name__)
         return X
-    X = _refuse_other_than_numbers(X, type(detector).__name__)
-    shape, wanted = shape_of(X), detector.input_shape_
+    name, wanted = type(detector).__name__, detector.input_shape_
+    X = _refuse_other_than_numbers(X, name)
+    with advice_if_not_numeric(name):
+        shape = shape_of(X)
     _refuse_sparse_images(X, wanted)
     if len(shape) > 2 and shape[1:] != wanted:
         raise ValueError(
-            f"X has samples of shape {shape[1:]}, but {type(detector).__name__} was "
-            f"fitted with samples of shape {wanted}."
+            f"X has samples of shape {shape[1:]}, but {name} was fitted with samples "
+            f"of shape {wanted}."
         )
     # scikit-learn's width check would compare channels with features.
     X = _read(detector, X, is_fit=False, use_validate_data=len(shape) <= 2)
@@ -206,19 +211,11 @@ def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> An
         "ensure_min_samples": 2 if is_fit else 1,
     }
     name = type(detector).__name__
-    try:
-        with np.errstate(over="ignore"):
-            if use_validate_data:
-                X = validate_data(detector, X, reset=is_fit, **options)
-            else:
-                X = check_array(X, estimator=detector, input_name="X", **options)
-    except ValueError as error:
-        if "could not convert" not in str(error):
-            raise
-        raise ValueError(
-            f"{error}: {name} takes numbers only. For a table with categories use "
-            "skanomaly.make_tabular_pipeline."
-        ) from error
+    with advice_if_not_numeric(name), np.errstate(over="ignore"):
+        if use_validate_data:
+            X = validate_data(detector, X, reset=is_fit, **options)
+        else:
+            X = check_array(X, estimator=detector, input_name="X", **options)
     _check_values(X, name)
     return X
 
@@ -232,12 +229,7 @@ def _check_values(X: Any, name: str) -> None:
         if is_finite or xp.isfinite(values).all():
             continue
         too_large = "infinity or a value too large for float32"
-        what = "NaN" if xp.isnan(values).any() else too_large
-        raise ValueError(
-            f"Input X contains {what}: {name} needs finite numbers. "
-            "skanomaly.make_tabular_pipeline imputes what is missing and clips what is "
-            "extreme."
-        )
+        raise not_finite("NaN" if xp.isnan(values).any() else too_large, name)
 
 
 def _parts(X: Any) -> Iterator[Any]:

@@ -206,6 +206,7 @@ class BaseDetector(
     @property
     def module_(self) -> DetectorModule:
         """The fitted network, in evaluation mode."""
+        check_is_fitted(self)
         return self.net_.module_
 
     def score_samples(self, X):

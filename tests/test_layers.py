@@ -21,13 +21,15 @@ MAY_IMPORT = {
     "_parameters": ({"nn"}, {"sklearn"}),
     "_namespace": (set(), {"numpy", "sklearn"}),
     "_array_api": ({"_namespace"}, {"torch"}),
+    "_advice": (set(), {"sklearn"}),
+    "_features": (set(), set()),
     "_callbacks": ({"training"}, {"sklearn"}),
     "_validation": (
-        {"_array_api", "_namespace", "_warnings"},
+        {"_advice", "_array_api", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
     ),
     "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
-    "_reading": ({"_sources", "_validation"}, set()),
+    "_reading": ({"_advice", "_sources", "_validation"}, set()),
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
     "_version": ({"_warnings"}, {"sklearn"}),
@@ -70,7 +72,7 @@ MAY_IMPORT = {
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
     "calibration": (
-        {"calibration", "_namespace", "_threshold", "_version"},
+        {"calibration", "_advice", "_features", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
@@ -80,15 +82,23 @@ MAY_IMPORT = {
         {"numpy", "scipy", "sklearn"},
     ),
     "model_selection": (
-        {"metrics", "model_selection", "_version", "_warnings"},
+        {"_features", "metrics", "model_selection", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
     "neighbors": (
-        {"_namespace", "_threshold", "_version"},
+        {"_advice", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "ensemble": (
-        {"_fit_together", "_namespace", "_threshold", "_version", "base"}
+        {
+            "_advice",
+            "_features",
+            "_fit_together",
+            "_namespace",
+            "_threshold",
+            "_version",
+            "base",
+        }
         | {"detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
