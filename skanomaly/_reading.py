@@ -16,9 +16,9 @@ def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Sc
     """
     source = as_source(X)
     if source is None:
-        return _validation.read_training_samples(detector, X, y)
+        return _validation.check_training_samples(detector, X, y)
     head = _head(detector, source)
-    _, schema = _validation.read_training_samples(detector, head, y)
+    _, schema = _validation.check_training_samples(detector, head, y)
     return source.load(schema.input_shape), schema
 
 
@@ -26,8 +26,8 @@ def read_samples(detector: Any, X: Any) -> Any:
     """Return float32 samples of the shape seen in fit."""
     source = as_source(X)
     if source is None:
-        return _validation.read_samples(detector, X)
-    _validation.read_samples(detector, _head(detector, source))
+        return _validation.check_samples(detector, X)
+    _validation.check_samples(detector, _head(detector, source))
     return source.load(detector.input_shape_)
 
 

@@ -23,12 +23,13 @@ MAY_IMPORT = {
     "_array_api": ({"_namespace"}, {"torch"}),
     "_advice": (set(), {"sklearn"}),
     "_features": (set(), set()),
+    "_check_parameters": (set(), {"torch", "numpy"}),
     "_callbacks": ({"training"}, {"sklearn"}),
     "_validation": (
-        {"_advice", "_array_api", "_namespace", "_warnings"},
+        {"_advice", "_array_api", "_check_parameters", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
     ),
-    "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
+    "_move": ({"_check_parameters", "_namespace"}, {"numpy", "sklearn"}),
     "_reading": ({"_advice", "_sources", "_validation"}, set()),
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
@@ -37,22 +38,24 @@ MAY_IMPORT = {
     "_scoring": ({"training"}, {"torch", "numpy"}),
     "_net": ({"_budget", "training"}, {"skorch"}),
     "_fit": (
-        {"_budget", "_net", "_scoring", "_state", "_validation", "_warnings"}
-        | {"training"},
+        {"_budget", "_check_parameters", "_net", "_scoring", "_state", "_validation"}
+        | {"training", "_warnings"},
         {"numpy", "sklearn", "skorch"},
     ),
     "_partial_fit": (
-        {"_budget", "_fit", "_net", "_reading", "_scoring", "_validation"}
-        | {"training"},
+        {"_budget", "_check_parameters", "_fit", "_net", "_reading", "_scoring"}
+        | {"training", "_validation"},
         {"torch", "numpy", "sklearn"},
     ),
     "_fit_together": (
-        {"_budget", "_fit", "_net", "_reading", "_validation", "training"},
+        {"_budget", "_check_parameters", "_fit", "_net", "_reading", "_validation"}
+        | {"training"},
         {"torch"},
     ),
     "base": (
         {
             "_callbacks",
+            "_check_parameters",
             "_fit",
             "_move",
             "_namespace",
@@ -62,7 +65,6 @@ MAY_IMPORT = {
             "_state",
             "_parameters",
             "_threshold",
-            "_validation",
             "_version",
             "_warnings",
             "nn",
