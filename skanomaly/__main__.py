@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__
-from ._files import replacing
+from ._files import check_path, replacing
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -108,9 +108,8 @@ def _check(args):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}.")
     for name in ("output", "report", "save"):
-        path = getattr(args, name)
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ValueError(f"--{name} {path}: there is no such folder.")
+        if getattr(args, name) is not None:
+            check_path(getattr(args, name), f"--{name}")
     if args.save is not None:
         from .persistence._skops import import_skops
 
@@ -175,12 +174,15 @@ def _read(path):
         raise ImportError(
             "python -m skanomaly needs pandas: pip install 'skanomaly[frames]'."
         ) from error
-    if path.suffix == ".csv":
-        return pd.read_csv(path)
-    if path.suffix == ".parquet":
+    if path.suffix not in _SUFFIXES:
+        raise ValueError(
+            f"{path} is no table: its name must end with .csv or .parquet."
+        )
+    try:
         with _parquet_engine(path):
-            return pd.read_parquet(path)
-    raise ValueError(f"{path} is no table: its name must end with .csv or .parquet.")
+            return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # of which few name the file
+        raise ValueError(f"{path} can't be read: {error}") from error
 
 
 def _write(path, table):

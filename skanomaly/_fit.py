@@ -10,10 +10,11 @@ from sklearn.utils import check_random_state
 from skorch.dataset import ValidSplit
 
 from ._budget import Budget, make_budget
+from ._check_parameters import find_device
 from ._net import make_net, make_progress
 from ._scoring import make_data, score_data
 from ._state import load_weights, rebuild_net, weights_of
-from ._validation import Schema, find_device
+from ._validation import Schema
 from ._warnings import warn_unconverged
 from .training import Data, DetectorNet, Streams, train
 from .training.phases import history_rows

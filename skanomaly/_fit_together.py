@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ._budget import make_budget
+from ._check_parameters import check_parameters
 from ._fit import (
     find_seed,
     finish_fit,
@@ -18,7 +19,7 @@ from ._fit import (
 )
 from ._net import make_progress
 from ._reading import read_training_samples
-from ._validation import Schema, check_parameters
+from ._validation import Schema
 from .training.stacked import NotStackableError, StackedData, stack_nets
 
 # Whatever their values, the networks are the same and are trained alike.

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
+from ._check_parameters import find_device
 from ._namespace import namespace_of
-from ._validation import find_device
 
 
 class MoveMixin:

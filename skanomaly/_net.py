@@ -67,6 +67,13 @@ def make_net(
     )
     try:
         return net.initialize()
+    except RuntimeError as error:
+        if "allocate" not in str(error):
+            raise
+        raise MemoryError(
+            f"The network of {type(detector).__name__} doesn't fit into memory: "
+            f"{error}. Lower its sizes, such as hidden_sizes and latent_size."
+        ) from error
     except (TypeError, ValueError) as error:
         if "unexpected argument" not in str(error):
             raise

@@ -9,6 +9,7 @@ import torch
 from sklearn.base import _fit_context
 
 from ._budget import make_chunk_budget
+from ._check_parameters import check_parameters, find_device
 from ._fit import (
     advice_if_diverged,
     continue_from,
@@ -18,12 +19,7 @@ from ._fit import (
 from ._net import make_net, make_progress
 from ._reading import read_samples, read_training_samples
 from ._scoring import make_data, score_data
-from ._validation import (
-    Schema,
-    check_parameters,
-    find_device,
-    warn_of_labeled_outliers,
-)
+from ._validation import Schema, warn_of_labeled_outliers
 from .training import Data, DetectorNet, Streams
 from .training.phases import history_rows, train_on_chunk
 from .training.reservoir import add_to_reservoir

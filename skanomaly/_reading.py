@@ -3,7 +3,8 @@
 from typing import Any
 
 from . import _validation
-from ._sources import as_source
+from ._advice import advice_if_not_numeric
+from ._sources import BlockSource, as_source
 from ._validation import Schema
 
 
@@ -15,8 +16,9 @@ def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Sc
     """
     source = as_source(X)
     if source is None:
-        return _validation.read_training_samples(detector, X, y)
-    _, schema = _validation.read_training_samples(detector, source.head(), y)
+        return _validation.check_training_samples(detector, X, y)
+    head = _head(detector, source)
+    _, schema = _validation.check_training_samples(detector, head, y)
     return source.load(schema.input_shape), schema
 
 
@@ -24,9 +26,15 @@ def read_samples(detector: Any, X: Any) -> Any:
     """Return float32 samples of the shape seen in fit."""
     source = as_source(X)
     if source is None:
-        return _validation.read_samples(detector, X)
-    _validation.read_samples(detector, source.head())
+        return _validation.check_samples(detector, X)
+    _validation.check_samples(detector, _head(detector, source))
     return source.load(detector.input_shape_)
+
+
+def _head(detector: Any, source: BlockSource) -> Any:
+    """Return the first rows, or say why they are no numbers."""
+    with advice_if_not_numeric(type(detector).__name__):
+        return source.head()
 
 
 def shape_of(X: Any) -> tuple[int, ...]:

@@ -1,9 +1,8 @@
-"""What may enter a detector: parameters, samples, and the schema of samples."""
+"""What samples may enter a detector, and their schema."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,9 @@ from scipy import sparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._advice import advice_if_not_numeric, not_finite
 from ._array_api import take_array
+from ._check_parameters import check_sizes
 from ._namespace import namespace_of, to_host
 from ._warnings import warn_user
 
@@ -21,16 +22,6 @@ _SMALLEST_TYPICAL, _LARGEST_TYPICAL = 1e-3, 50.0
 _N_ROWS_LOOKED_AT = 1000
 _VALUES_CHECKED_AT_ONCE = 2**20
 _NUMBERS_OF_COLORS = (1, 3, 4)
-# skorch's names of what are parameters here.
-_OWN_NAMES = {
-    "max_epochs": "max_epochs",
-    "batch_size": "batch_size",
-    "lr": "learning_rate",
-    "optimizer__lr": "learning_rate",
-    "device": "device",
-    "verbose": "verbose",
-    "warm_start": "warm_start",
-}
 
 
 @dataclass(frozen=True)
@@ -53,96 +44,14 @@ class Schema:
         return found
 
 
-# -- parameters ------------------------------------------------------------------------
-
-
-def check_parameters(detector: Any) -> None:
-    """Check what scikit-learn's constraints can't say."""
-    for name, constraints in detector._parameter_constraints.items():
-        value = getattr(detector, name)
-        takes_bool = any(each in ("boolean", "verbose") for each in constraints)
-        if isinstance(value, bool) and not takes_bool:
-            raise ValueError(f"{name} must not be a bool, got {value!r}.")
-    if detector.hidden_sizes is not None:
-        check_sizes("hidden_sizes", detector.hidden_sizes)
-    find_device(detector.device)
-    check_net_params(detector.net_params or {})
-
-
-def check_sizes(name: str, sizes: Any) -> tuple[int, ...]:
-    """Return sizes as a tuple, or say that they are no whole numbers above zero."""
-    sizes = tuple(sizes)
-    is_whole = [isinstance(n, Integral) and not isinstance(n, bool) for n in sizes]
-    if not sizes or not all(is_whole) or min(sizes) < 1:
-        raise ValueError(
-            f"{name} must hold whole numbers of at least 1, and one at least, got "
-            f"{sizes}."
-        )
-    return tuple(int(n) for n in sizes)
-
-
-def check_interval(name: str, value: Any) -> tuple[float, float]:
-    """Return a number, or the two ends of an interval, as two ends."""
-    ends = np.atleast_1d(np.asarray(value, dtype=object)).tolist()
-    is_number = [isinstance(x, Real) and not isinstance(x, bool) for x in ends]
-    is_valid = 1 <= len(ends) <= 2 and all(is_number)
-    if not is_valid or not 0 <= min(ends) <= max(ends) < np.inf:
-        raise ValueError(
-            f"{name} must be a number of at least 0 or a pair of them, got {value!r}."
-        )
-    low, high = float(ends[0]), float(ends[-1])
-    if low > high:
-        raise ValueError(f"{name} must be a pair (low, high), got {value!r}.")
-    return low, high
-
-
-def find_device(device: str | torch.device, X: Any = None) -> str:
-    """Return the name of a device that exists here, or say which do."""
-    if device == "auto":
-        if isinstance(X, torch.Tensor) and X.device.type != "cpu":
-            return str(X.device)
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(
-            f"device={device!r} is not available here. Use 'auto', 'cpu' or the name "
-            "of an accelerator of this machine."
-        ) from error
-    return str(found)
-
-
-def check_net_params(net_params: dict[str, Any]) -> None:
-    """Refuse settings of the net that the detector has parameters for."""
-    for name in _OWN_NAMES.keys() & net_params.keys():
-        raise ValueError(
-            f"net_params[{name!r}] would override the parameter {_OWN_NAMES[name]!r}. "
-            f"Set {_OWN_NAMES[name]} instead."
-        )
-    callbacks = net_params.get("callbacks", [])
-    if not isinstance(callbacks, list | tuple):
-        raise TypeError(
-            f"net_params['callbacks'] must be a list of skorch callbacks, got "
-            f"{callbacks!r}."
-        )
-    optimizer = net_params.get("optimizer", torch.optim.Adam)
-    if not isinstance(optimizer, type) or optimizer is torch.optim.LBFGS:
-        raise TypeError(
-            "net_params['optimizer'] must be an optimizer class of torch that needs no "
-            f"closure, such as torch.optim.AdamW, got {optimizer!r}."
-        )
-
-
-# -- samples ---------------------------------------------------------------------------
-
-
-def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Schema]:
+def check_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Schema]:
     """Return float32 samples as the network takes them, and their schema."""
     warn_of_labeled_outliers(y)
     namespace = namespace_of(X)
-    X = _refuse_other_than_numbers(X, type(detector).__name__)
-    shape = shape_of(X)
+    name = type(detector).__name__
+    X = _refuse_other_than_numbers(X, name)
+    with advice_if_not_numeric(name):
+        shape = shape_of(X)
     wanted = _shape_for_fit(detector, shape)
     _refuse_sparse_images(X, wanted)
     # A stand-in keeps scikit-learn from changing the detector before it is fitted.
@@ -155,20 +64,22 @@ def read_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, Sc
     return X, Schema(tuple(X.shape[1:]), names, namespace)
 
 
-def read_samples(detector: Any, X: Any) -> Any:
+def check_samples(detector: Any, X: Any) -> Any:
     """Return float32 samples of the shape seen in fit."""
     if _is_plain(detector, X):
         with np.errstate(over="ignore"):
             X = np.asarray(X, dtype=np.float32, order="C")
         _check_values(X, type(detector).__name__)
         return X
-    X = _refuse_other_than_numbers(X, type(detector).__name__)
-    shape, wanted = shape_of(X), detector.input_shape_
+    name, wanted = type(detector).__name__, detector.input_shape_
+    X = _refuse_other_than_numbers(X, name)
+    with advice_if_not_numeric(name):
+        shape = shape_of(X)
     _refuse_sparse_images(X, wanted)
     if len(shape) > 2 and shape[1:] != wanted:
         raise ValueError(
-            f"X has samples of shape {shape[1:]}, but {type(detector).__name__} was "
-            f"fitted with samples of shape {wanted}."
+            f"X has samples of shape {shape[1:]}, but {name} was fitted with samples "
+            f"of shape {wanted}."
         )
     # scikit-learn's width check would compare channels with features.
     X = _read(detector, X, is_fit=False, use_validate_data=len(shape) <= 2)
@@ -206,19 +117,11 @@ def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> An
         "ensure_min_samples": 2 if is_fit else 1,
     }
     name = type(detector).__name__
-    try:
-        with np.errstate(over="ignore"):
-            if use_validate_data:
-                X = validate_data(detector, X, reset=is_fit, **options)
-            else:
-                X = check_array(X, estimator=detector, input_name="X", **options)
-    except ValueError as error:
-        if "could not convert" not in str(error):
-            raise
-        raise ValueError(
-            f"{error}: {name} takes numbers only. For a table with categories use "
-            "skanomaly.make_tabular_pipeline."
-        ) from error
+    with advice_if_not_numeric(name), np.errstate(over="ignore"):
+        if use_validate_data:
+            X = validate_data(detector, X, reset=is_fit, **options)
+        else:
+            X = check_array(X, estimator=detector, input_name="X", **options)
     _check_values(X, name)
     return X
 
@@ -232,12 +135,7 @@ def _check_values(X: Any, name: str) -> None:
         if is_finite or xp.isfinite(values).all():
             continue
         too_large = "infinity or a value too large for float32"
-        what = "NaN" if xp.isnan(values).any() else too_large
-        raise ValueError(
-            f"Input X contains {what}: {name} needs finite numbers. "
-            "skanomaly.make_tabular_pipeline imputes what is missing and clips what is "
-            "extreme."
-        )
+        raise not_finite("NaN" if xp.isnan(values).any() else too_large, name)
 
 
 def _parts(X: Any) -> Iterator[Any]:

@@ -16,6 +16,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, begin_tasks, with_callbacks
+from ._check_parameters import (
+    check_interval,
+    check_parameters,
+    check_sizes,
+    find_device,
+)
 from ._fit import fit_network
 from ._move import MoveMixin
 from ._namespace import HAS_ARRAY_API, check_same_namespace, like, reshape
@@ -35,12 +41,6 @@ from ._reading import read_samples, read_training_samples, shape_of
 from ._scoring import make_data, score_data
 from ._state import rebuild_net, weights_of
 from ._threshold import ThresholdMixin
-from ._validation import (
-    check_interval,
-    check_parameters,
-    check_sizes,
-    find_device,
-)
 from ._version import VersionMixin
 from ._warnings import warn_unconverged, warn_user
 from .nn.module import DetectorModule
@@ -206,6 +206,7 @@ class BaseDetector(
     @property
     def module_(self) -> DetectorModule:
         """The fitted network, in evaluation mode."""
+        check_is_fitted(self)
         return self.net_.module_
 
     def score_samples(self, X):

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._advice import advice_if_not_numeric
 from ._namespace import like, to_host
 from ._threshold import ThresholdMixin
 from ._version import VersionMixin
@@ -226,17 +227,18 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
 
     def _read(self, X, *, reset):
         """Validate rows; float32 and float64 stay what they are."""
-        return validate_data(
-            self,
-            to_host(X),
-            accept_sparse="csr",
-            # scikit-learn's other metrics of sparse rows take 32-bit indices only.
-            accept_large_sparse=self.metric == "euclidean",
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_min_samples=2 if reset else 1,
-            reset=reset,
-        )
+        with advice_if_not_numeric("NearestNeighborDetector"):
+            return validate_data(
+                self,
+                to_host(X),
+                accept_sparse="csr",
+                # scikit-learn's other metrics of sparse rows take 32-bit indices only.
+                accept_large_sparse=self.metric == "euclidean",
+                dtype=[np.float64, np.float32],
+                order="C",
+                ensure_min_samples=2 if reset else 1,
+                reset=reset,
+            )
 
     def __getstate__(self):
         """Return the rows without the index, which compiled code would trust."""

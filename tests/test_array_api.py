@@ -19,7 +19,7 @@ from sklearn.utils._array_api import get_namespace, move_estimator_to
 
 import skanomaly
 from skanomaly import Autoencoder, DetectorEnsemble, NearestNeighborDetector
-from skanomaly._validation import read_training_samples
+from skanomaly._validation import check_training_samples
 from skanomaly.calibration import ConformalDetector
 from skanomaly.metrics import outlier_scorer
 
@@ -90,7 +90,7 @@ def test_without_tensors_results_are_of_numpy():
 @pytest.mark.usefixtures("dispatch")
 def test_float32_is_not_copied():
     X = torch.tensor(make_samples())
-    samples, schema = read_training_samples(Autoencoder(), X)
+    samples, schema = check_training_samples(Autoencoder(), X)
     assert samples.data_ptr() == X.data_ptr()
     assert schema.namespace[1] == "cpu"
 

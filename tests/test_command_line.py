@@ -109,7 +109,7 @@ ERRORS = {
     "No such file or directory: 'nobody.csv'": ["nobody.csv"],
     "people.txt is no table: its name must end with .csv or .parquet.": ["people.txt"],
     "--top must be at least 1, got 0.": ["people.csv", "--top", "0"],
-    "--report nowhere/page.html: there is no such folder.": [
+    "--report must be in a folder that exists, got nowhere/page.html.": [
         "people.csv",
         "--report",
         "nowhere/page.html",

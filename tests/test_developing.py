@@ -15,6 +15,8 @@ from numpydoc.validate import validate
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import check_estimator
 
+import skanomaly
+
 PAGE = Path(__file__).parents[1] / "docs" / "developing.rst"
 CAPTION = "   :caption: deep_svdd.py\n"
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -42,6 +44,17 @@ def import_deep_svdd(tmp_path_factory):
     finally:
         sys.path.remove(str(folder))
         sys.modules.pop("deep_svdd", None)
+
+
+def test_the_tables_name_every_file():
+    package = Path(skanomaly.__file__).parent
+    files = [*package.glob("_[a-z]*.py"), *(package / "training").glob("[a-z]*.py")]
+    packages = {f.parent.name for f in package.glob("[!_]*/__init__.py")}
+    toolkit = {"calibration", "ensemble", "metrics", "model_selection", "preprocessing"}
+    toolkit |= {"datasets", "video"}
+    names = {f.name for f in files} | (packages - toolkit)
+    assert len(names) > 40
+    assert not [name for name in names if f"``{name}``" not in PAGE.read_text()]
 
 
 def test_the_file_is_short():

@@ -21,13 +21,16 @@ MAY_IMPORT = {
     "_parameters": ({"nn"}, {"sklearn"}),
     "_namespace": (set(), {"numpy", "sklearn"}),
     "_array_api": ({"_namespace"}, {"torch"}),
+    "_advice": (set(), {"sklearn"}),
+    "_features": (set(), set()),
+    "_check_parameters": (set(), {"torch", "numpy"}),
     "_callbacks": ({"training"}, {"sklearn"}),
     "_validation": (
-        {"_array_api", "_namespace", "_warnings"},
+        {"_advice", "_array_api", "_check_parameters", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
     ),
-    "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
-    "_reading": ({"_sources", "_validation"}, set()),
+    "_move": ({"_check_parameters", "_namespace"}, {"numpy", "sklearn"}),
+    "_reading": ({"_advice", "_sources", "_validation"}, set()),
     "_budget": (set(), set()),
     "_threshold": ({"_namespace"}, {"sklearn"}),
     "_version": ({"_warnings"}, {"sklearn"}),
@@ -35,22 +38,24 @@ MAY_IMPORT = {
     "_scoring": ({"training"}, {"torch", "numpy"}),
     "_net": ({"_budget", "training"}, {"skorch"}),
     "_fit": (
-        {"_budget", "_net", "_scoring", "_state", "_validation", "_warnings"}
-        | {"training"},
+        {"_budget", "_check_parameters", "_net", "_scoring", "_state", "_validation"}
+        | {"training", "_warnings"},
         {"numpy", "sklearn", "skorch"},
     ),
     "_partial_fit": (
-        {"_budget", "_fit", "_net", "_reading", "_scoring", "_validation"}
-        | {"training"},
+        {"_budget", "_check_parameters", "_fit", "_net", "_reading", "_scoring"}
+        | {"training", "_validation"},
         {"torch", "numpy", "sklearn"},
     ),
     "_fit_together": (
-        {"_budget", "_fit", "_net", "_reading", "_validation", "training"},
+        {"_budget", "_check_parameters", "_fit", "_net", "_reading", "_validation"}
+        | {"training"},
         {"torch"},
     ),
     "base": (
         {
             "_callbacks",
+            "_check_parameters",
             "_fit",
             "_move",
             "_namespace",
@@ -60,7 +65,6 @@ MAY_IMPORT = {
             "_state",
             "_parameters",
             "_threshold",
-            "_validation",
             "_version",
             "_warnings",
             "nn",
@@ -70,7 +74,7 @@ MAY_IMPORT = {
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
     "calibration": (
-        {"calibration", "_namespace", "_threshold", "_version"},
+        {"calibration", "_advice", "_features", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
@@ -80,15 +84,23 @@ MAY_IMPORT = {
         {"numpy", "scipy", "sklearn"},
     ),
     "model_selection": (
-        {"metrics", "model_selection", "_version", "_warnings"},
+        {"_features", "metrics", "model_selection", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
     "neighbors": (
-        {"_namespace", "_threshold", "_version"},
+        {"_advice", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "ensemble": (
-        {"_fit_together", "_namespace", "_threshold", "_version", "base"}
+        {
+            "_advice",
+            "_features",
+            "_fit_together",
+            "_namespace",
+            "_threshold",
+            "_version",
+            "base",
+        }
         | {"detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),

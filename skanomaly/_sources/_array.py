@@ -60,6 +60,11 @@ class ArrayRows(RowSource):
 
     def _values(self, block: int) -> np.ndarray:
         rows = self._slice(self.starts[block], self.starts[block + 1])
+        if rows.dtype.kind in "mM":
+            raise TypeError(
+                f"Networks take numbers only, and {self.name} holds {rows.dtype}. Turn "
+                "dates into numbers first, for example into seconds."
+            )
         return np.ascontiguousarray(rows, dtype=np.float32)
 
 

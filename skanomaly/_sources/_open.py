@@ -51,13 +51,16 @@ def open_source(source: Any, columns: Sequence[str] | None = None) -> RowSource:
     >>> open_source(table, columns=["x", "y"])[[1]]
     array([[1.5, 2. ]], dtype=float32)
     """
-    if isinstance(source, RowSource) and columns is None:
+    if isinstance(source, RowSource):
+        if columns is not None:
+            raise ValueError("columns is for what is not opened yet.")
         return source
     if _is_path(source) and Path(source).suffix == ".npy":
-        source = np.load(source, mmap_mode="r")
+        source = _map_file(source)
     if isinstance(source, np.ndarray):
         if columns is not None:
             raise ValueError("columns is for tables; select those of an array by X[:].")
+        _check_array(source)
         if isinstance(source, np.memmap) and is_readable_by_name(source):
             return MemoryMap(source)
         return ArrayRows(source)
@@ -94,16 +97,55 @@ def _open_table(source: Any, columns: Sequence[str] | None) -> RowSource:
     from ._parquet import ParquetDataset
     from ._table import ArrowTable
 
-    is_list = isinstance(source, list) and bool(source)
-    if _is_path(source) or (is_list and _is_path(source[0])):
+    are_paths = isinstance(source, list) and bool(source) and all(map(_is_path, source))
+    if _is_path(source) or are_paths:
         source = _open_files(source)
     if isinstance(source, pyarrow.dataset.Dataset):
         return ParquetDataset(source, columns)
-    if isinstance(source, pa.RecordBatch) or is_list:
-        source = pa.Table.from_batches(source if is_list else [source])
+    if isinstance(source, pa.RecordBatch):
+        source = [source]
+    if _is_list_of_parts(source):
+        source = _join(source)
     if not isinstance(source, pa.Table):
         source = _as_table(source)
     return ArrowTable(source, columns)
+
+
+def _map_file(path: Any) -> np.memmap:
+    """Map an array of a file, or say that there is none."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise OSError(f"{path} can't be read as an array of numbers: {error}") from (
+            error
+        )
+
+
+def _check_array(X: np.ndarray) -> None:
+    """Refuse an array that has no rows of values."""
+    if X.ndim < 2:
+        raise ValueError(
+            f"Expected an array of shape (n_samples, n_features), got {X.shape}. "
+            "Reshape it by X.reshape(-1, 1) if it has one feature."
+        )
+    if X.dtype.kind in "cV":
+        raise TypeError(f"Expected an array of numbers or objects, got {X.dtype}.")
+
+
+def _join(parts: list[Any]) -> Any:
+    """Return tables and record batches of one schema as one table."""
+    import pyarrow as pa
+
+    tables = [
+        pa.Table.from_batches([part]) if isinstance(part, pa.RecordBatch) else part
+        for part in parts
+    ]
+    if not all(isinstance(table, pa.Table) for table in tables):
+        raise TypeError("A list must hold paths, or else tables and record batches.")
+    try:
+        return pa.concat_tables(tables)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"The record batches have several schemas: {error}") from error
 
 
 def _open_files(paths: Any) -> Any:

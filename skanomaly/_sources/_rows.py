@@ -40,7 +40,9 @@ class RowSource(BlockSource):
         """Name what can be read, selected or not."""
         return self.columns
 
-    def first_frame(self, n_rows: int, columns: Sequence[str] | None = None) -> Any:
+    def first_frame(
+        self, n_rows: int = _ROWS_OF_THE_HEAD, columns: Sequence[str] | None = None
+    ) -> Any:
         """Return some of the first rows as an estimator takes them."""
         frames = (f for b in range(self.n_blocks) for f, _ in self.frames(b, columns))
         return next(frame[:n_rows] for frame in frames if len(frame))

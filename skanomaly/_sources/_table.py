@@ -133,11 +133,15 @@ def check_columns(
     name: str, known: Sequence[str], wanted: Sequence[str] | None
 ) -> list[str]:
     """Return the columns that are read, or name those that are missing or twice."""
+    if wanted is not None and (isinstance(wanted, str) or not len(wanted)):
+        raise ValueError(f"columns must be a list of names, got {wanted!r}.")
     columns = list(known if wanted is None else wanted)
     missing = [column for column in columns if column not in known]
     if missing:
         raise ValueError(f"{name} lacks the columns {missing}. It has {list(known)}.")
-    twice = sorted({column for column in known if list(known).count(column) > 1})
+    twice = sorted(
+        {c for names in (known, columns) for c in names if list(names).count(c) > 1}
+    )
     if twice:
         raise ValueError(f"{name} has several columns of the names {twice}.")
     return columns

@@ -11,12 +11,13 @@ from sklearn.utils import (
     _safe_indexing,
     check_random_state,
     get_tags,
-    indexable,
 )
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skanomaly._advice import indexable_samples
+from skanomaly._features import set_features_in
 from skanomaly._version import VersionMixin
 
 from ._maps import MapsMixin
@@ -194,7 +195,7 @@ class ConformalDetector(
             If the detector has no `score_samples`.
         """
         _check_detector(self)
-        (X,) = indexable(X)
+        X = indexable_samples(X)
         splits = list(_make_splits(self, X))
         _check_rank(self, splits, n_samples=_num_samples(X))
         fitted = Parallel(n_jobs=self.n_jobs)(
@@ -209,10 +210,7 @@ class ConformalDetector(
         self.calibration_scores_ = scores
         self.classes_ = np.array([-1, 1])
         self._tail, self._is_cross = tail, self.method == "cross"
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            if hasattr(estimators[0], name):
-                setattr(self, name, getattr(estimators[0], name))
+        set_features_in(self, estimators)
         return self
 
     @property

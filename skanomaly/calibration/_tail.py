@@ -9,7 +9,7 @@ from scipy.stats import genpareto
 # there are twice as many.
 _TAIL_FRACTION, _SMALLEST_TAIL = 0.1, 10
 # So that differences of scores, and their ratios, stay finite.
-_LARGEST = 1e100
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Tail:
     @classmethod
     def fit(cls, scores: np.ndarray) -> "Tail":
         """Fit the tail to the lowest of scores in ascending order."""
-        n, finite = len(scores), scores.clip(-_LARGEST, _LARGEST)
+        n, finite = len(scores), scores.clip(-LARGEST, LARGEST)
         start = finite[int(max(_TAIL_FRACTION * n, min(_SMALLEST_TAIL, n / 2)))]
         excess = start - finite[finite < start]
         shape, scale = 0.0, excess.mean() if excess.size else abs(start) or 1.0
@@ -38,19 +38,19 @@ class Tail:
 
     def probability(self, scores: np.ndarray) -> np.ndarray:
         """Return that of scores as low, given one below the lowest; 1 for others."""
-        scores = np.clip(scores, -_LARGEST, self.lowest)
-        log_sf = self._log_sf(self.start - scores) - self._log_sf(
+        scores = np.clip(scores, -LARGEST, self.lowest)
+        log_sf = self.log_sf(self.start - scores) - self.log_sf(
             self.start - self.lowest
         )
         return np.maximum(np.exp(log_sf), np.finfo(np.float64).tiny)
 
     def score_at(self, probability: float) -> float:
         """Return the score that has a probability."""
-        log_sf = np.log(probability) + self._log_sf(self.start - self.lowest)
+        log_sf = np.log(probability) + self.log_sf(self.start - self.lowest)
         c = self.shape
         return self.start - self.scale * (np.expm1(-c * log_sf) / c if c else -log_sf)
 
-    def _log_sf(self, excess):
+    def log_sf(self, excess):
         """Return the log of the survival function; that of scipy underflows."""
         z, c = excess / self.scale, self.shape
         return -np.log1p(c * z) / c if c else -z

@@ -1,7 +1,12 @@
 """Local data files, and how to obtain those that are missing."""
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
 
 
 def find_data(name, path=None):
@@ -33,6 +38,8 @@ def find_data(name, path=None):
         ...
     FileNotFoundError: There is no file nowhere.npz.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str such as 'mnist/mnist.npz', got {name!r}.")
     if path is not None:
         found = Path(path)
         if not found.is_file():
@@ -78,3 +85,15 @@ def how_to_get(name: str) -> str:
     }
     known = f"skanomaly's own loaders read files in the folders {sorted(hints)}."
     return hints.get(name.partition("/")[0], known)
+
+
+@contextmanager
+def open_arrays(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open a file of numpy's arrays, or say what it is not."""
+    try:
+        with np.load(path) as arrays:
+            yield arrays
+    except (BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not the .npz file that is meant, or is damaged: {error}"
+        ) from error

@@ -6,10 +6,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn import datasets as sklearn_datasets
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._files import find_data
+from ._files import find_data, open_arrays
 
 
 @validate_params(
@@ -86,7 +86,7 @@ def load_mnist(path=None):
     >>> load_mnist().X_train.shape  # doctest: +SKIP
     (60000, 1, 28, 28)
     """
-    with np.load(find_data("mnist/mnist.npz", path)) as arrays:
+    with open_arrays(find_data("mnist/mnist.npz", path)) as arrays:
         return Bunch(
             X_train=_as_floats(arrays["x_train"][:, np.newaxis]),
             y_train=arrays["y_train"].astype(int),
@@ -152,7 +152,7 @@ def load_cifar10(path=None):
         ]
         return _as_floats(np.stack(images).transpose(0, 3, 1, 2))
 
-    with np.load(find_data("cifar10/cifar10_jpeg.npz", path)) as arrays:
+    with open_arrays(find_data("cifar10/cifar10_jpeg.npz", path)) as arrays:
         return Bunch(
             X_train=decode(arrays["jpeg_train"], arrays["offsets_train"]),
             y_train=arrays["y_train"].astype(int),
@@ -197,7 +197,7 @@ def load_ped2(path=None):
     >>> load_ped2().X_train.shape  # doctest: +SKIP
     (2550, 1, 64, 96)
     """
-    with np.load(find_data("ucsd_ped2/ped2_64x96.npz", path)) as arrays:
+    with open_arrays(find_data("ucsd_ped2/ped2_64x96.npz", path)) as arrays:
         return Bunch(
             X_train=_as_floats(arrays["x_train"][:, np.newaxis]),
             video_train=arrays["video_train"].astype(int),
@@ -283,6 +283,8 @@ def one_class_split(
     """
     X_train, y_train = np.asarray(X_train), np.asarray(y_train)
     X_test, y_test = np.asarray(X_test), np.asarray(y_test)
+    check_consistent_length(X_train, y_train)
+    check_consistent_length(X_test, y_test)
     is_normal = y_train == normal_class
     if not is_normal.any():
         raise ValueError(

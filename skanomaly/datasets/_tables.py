@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import datasets as sklearn_datasets
 from sklearn.utils import Bunch
 
-from ._files import how_to_get
+from ._files import how_to_get, open_arrays
 
 
 def load_breast_cancer():
@@ -94,6 +94,6 @@ def load_adbench(name, path=None):
         raise ValueError(
             f"{name!r} is ambiguous in {path}: there are {found}. Pass one of them."
         )
-    with np.load(files[found[0]]) as arrays:
+    with open_arrays(files[found[0]]) as arrays:
         X, y = arrays["X"].astype(np.float64), arrays["y"].ravel()
     return Bunch(data=X, target=np.where(y == 1, -1, 1))

@@ -6,19 +6,22 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.ensemble._base import _set_random_states
-from sklearn.utils import check_random_state, get_tags, indexable, resample
+from sklearn.utils import check_random_state, get_tags, resample
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skanomaly._advice import indexable_samples
+from skanomaly._features import set_features_in
 from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
+from skanomaly._version import VersionMixin
 
 from ._ensemble import MOST_THRESHOLD_ROWS
 from ._fit_together import fit_together
 
 
-class DeepEnsemble(ThresholdMixin, MetaEstimatorMixin, BaseEstimator):
+class DeepEnsemble(VersionMixin, ThresholdMixin, MetaEstimatorMixin, BaseEstimator):
     """Deep ensemble: the mean score of detectors that differ in their seed only.
 
     Trainings from other first weights end in other networks, which agree on what they
@@ -137,7 +140,7 @@ class DeepEnsemble(ThresholdMixin, MetaEstimatorMixin, BaseEstimator):
         members = [clone(self._detector()) for _ in range(self.n_estimators)]
         for member in members:
             _set_random_states(member, random_state)
-        (X,) = indexable(X)
+        X = indexable_samples(X)
         n_jobs = min(effective_n_jobs(self.n_jobs), len(members))
         parts = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_members)(members[nth::n_jobs], X) for nth in range(n_jobs)
@@ -153,10 +156,7 @@ class DeepEnsemble(ThresholdMixin, MetaEstimatorMixin, BaseEstimator):
 
         self.estimators_ = estimators
         self.offset_ = np.percentile(scores, 100 * self.contamination)
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            if hasattr(estimators[0], name):
-                setattr(self, name, getattr(estimators[0], name))
+        set_features_in(self, estimators)
         return self
 
     def score_samples(self, X):

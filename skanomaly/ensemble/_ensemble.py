@@ -6,11 +6,13 @@ import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble, _set_random_states
 from sklearn.model_selection import train_test_split
-from sklearn.utils import Bunch, check_random_state, indexable, resample
+from sklearn.utils import Bunch, check_random_state, resample
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from skanomaly._advice import indexable_samples
+from skanomaly._features import set_features_in
 from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
 from skanomaly._version import VersionMixin
@@ -167,7 +169,7 @@ class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble)
         """
         members = [(name, clone(each)) for name, each in _check_members(self)]
         random_state = check_random_state(self.random_state)
-        (X,) = indexable(X)
+        X = indexable_samples(X)
         if self.random_state is not None:
             for _, member in members:
                 _set_random_states(member, random_state)
@@ -193,11 +195,7 @@ class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble)
         self.named_estimators_.update(zip(dict(members), estimators, strict=True))
         self.offset_ = np.percentile(scores, 100 * self.contamination)
         self._scales, self._combination = scales, self.combination
-        for name in ("n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
-            found = [getattr(each, name) for each in estimators if hasattr(each, name)]
-            if found:
-                setattr(self, name, found[0])
+        set_features_in(self, estimators)
         return self
 
     def score_samples(self, X):

@@ -1,5 +1,7 @@
 """Fitting several detectors to the same samples, in one pass where it's possible."""
 
+from collections.abc import Iterable
+
 
 def fit_together(detectors, X, y=None):
     """Fit several detectors to the same samples, those of one network in one pass.
@@ -64,6 +66,8 @@ def fit_together(detectors, X, y=None):
     from skanomaly._fit_together import fit_networks  # imports torch
     from skanomaly.base import BaseDetector
 
+    if not isinstance(detectors, Iterable):
+        raise TypeError(f"detectors must be a list of detectors, got {detectors!r}.")
     detectors = list(detectors)
     for detector in detectors:
         if not isinstance(detector, BaseDetector):

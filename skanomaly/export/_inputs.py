@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from skanomaly.base import BaseDetector
 from skanomaly.calibration import ConformalDetector
-from skanomaly.ensemble import DetectorEnsemble
+from skanomaly.ensemble import DeepEnsemble, DetectorEnsemble
 from skanomaly.inspection._innermost import held_by
 from skanomaly.preprocessing import TableEncoder
 
@@ -79,7 +79,7 @@ def _is_float32(X: Any) -> bool:
 
 def heads(estimator: Any) -> Iterator[Any]:
     """Yield the estimators inside that are given the samples as they come."""
-    if isinstance(estimator, ConformalDetector | DetectorEnsemble):
+    if isinstance(estimator, ConformalDetector | DeepEnsemble | DetectorEnsemble):
         for each in estimator.estimators_:
             yield from heads(each)
     elif isinstance(estimator, Pipeline):

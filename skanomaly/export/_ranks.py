@@ -3,7 +3,7 @@
 import numpy as np
 
 from skanomaly.calibration import ConformalDetector
-from skanomaly.calibration._tail import _LARGEST, Tail
+from skanomaly.calibration._tail import LARGEST, Tail
 from skanomaly.ensemble._scale import PValueScale
 
 from ._graph import Graph
@@ -41,14 +41,14 @@ def p_values(conformal: ConformalDetector, graph: Graph, scores: str) -> str:
 
 def _tail_probability(tail: Tail, graph: Graph, scores: str) -> str:
     """Return the probability of scores below the lowest; 1 for others."""
-    clipped = graph.add("Clip", scores, np.float64(-_LARGEST), np.float64(tail.lowest))
+    clipped = graph.add("Clip", scores, np.float64(-LARGEST), np.float64(tail.lowest))
     excess = graph.add("Sub", np.float64(tail.start), clipped)
     z = graph.add("Div", excess, np.float64(tail.scale))
     if tail.shape:
         z = graph.add("Add", graph.add("Mul", z, np.float64(tail.shape)), np.float64(1))
         z = graph.add("Div", graph.add("Log", z), np.float64(tail.shape))
     log_sf = graph.add("Neg", z)
-    of_lowest = np.float64(tail._log_sf(tail.start - tail.lowest))
+    of_lowest = np.float64(tail.log_sf(tail.start - tail.lowest))
     probability = graph.add("Exp", graph.add("Sub", log_sf, of_lowest))
     return graph.add("Max", probability, np.finfo(np.float64).tiny)
 

@@ -1,17 +1,25 @@
 """Samples on which a model is compared with its estimator."""
 
+import math
 from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import _num_samples
 
 from skanomaly.base import BaseDetector
 from skanomaly.preprocessing import TableEncoder
-from skanomaly.preprocessing._dates import _SECONDS_A_DAY
+from skanomaly.preprocessing._dates import SECONDS_A_DAY
 from skanomaly.preprocessing._tables import as_table
-from skanomaly.preprocessing._values import to_dates, to_numbers, to_text
+from skanomaly.preprocessing._values import (
+    as_objects,
+    from_seconds,
+    to_dates,
+    to_numbers,
+    to_seconds,
+    to_text,
+)
 
 from ._inputs import Input, heads, texts_of
 from ._values import column_names
@@ -19,7 +27,6 @@ from ._values import column_names
 Feed = dict[str, np.ndarray]
 
 _N_DRAWN, _MOST_GIVEN = 200, 1000
-_EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
 # What may be wrong in a column: each takes the place of a value of an ordinary row.
 _ODD: dict[str, list[Any]] = {
     "number": [np.nan, 0.0, -1.0, 0.5, 1e6, -1e6, 1e30, -1e30],
@@ -33,8 +40,14 @@ _MOST_SPIKES = 20
 def read(X: Any, inputs: list[Input]) -> tuple[Any, Feed]:
     """Return some of the samples of a caller, and the same as a model takes them."""
     if inputs[0].kind == "array":
-        X = _some(np.asarray(X))
         (only,) = inputs
+        X = check_array(X, allow_nd=True, ensure_all_finite=False, input_name="X")
+        if math.prod(X.shape[1:]) != math.prod(only.shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the estimator was fitted "
+                f"with samples of shape {only.shape}."
+            )
+        X = _some(X)
         return X, {only.name: X.astype(only.dtype).reshape(-1, *only.shape)}
     X = _some(X)
     table = as_table(X, [each.name for each in inputs])
@@ -137,20 +150,12 @@ def _read_column(column: Any, kind: str) -> np.ndarray:
     """Return the values of a column as a model takes them."""
     values = column.values
     if kind == "category":
-        if values.dtype != object:
-            values = _as_none(values)
-        return np.array(["" if v is None else v for v in to_text(values)], dtype=object)
+        texts = to_text(as_objects(values))
+        return np.array(["" if v is None else v for v in texts], dtype=object)
     if kind == "number":
         return values if column.kind == "number" else to_numbers(values)
     dates = values if column.kind == "date" else to_dates(values)
-    return (dates - _EPOCH) / _SECOND
-
-
-def _as_none(values: np.ndarray) -> np.ndarray:
-    """Return numbers as objects, None for each that is missing."""
-    objects = values.astype(object)
-    objects[np.isnan(values)] = None
-    return objects
+    return to_seconds(dates)
 
 
 def _objects(values: np.ndarray, kind: str) -> np.ndarray:
@@ -158,11 +163,8 @@ def _objects(values: np.ndarray, kind: str) -> np.ndarray:
     if kind == "category":
         return np.array([v or None for v in values], dtype=object)
     if kind == "number":
-        return _as_none(values)
-    microseconds = np.where(np.isnan(values), 0, values * 1e6).astype("m8[us]")
-    dates = (_EPOCH + microseconds).astype(object)
-    dates[np.isnan(values)] = None
-    return dates
+        return as_objects(values)
+    return from_seconds(values)
 
 
 def _draw_numbers(head: Any, rng: np.random.Generator) -> np.ndarray:
@@ -177,7 +179,7 @@ def _draw_numbers(head: Any, rng: np.random.Generator) -> np.ndarray:
                 drawn[:, positions] = _like(part, drawn[:, positions])
             elif name == "dates":
                 drawn[:, positions] = (
-                    _like(part.days_, drawn[:, positions]) * _SECONDS_A_DAY
+                    _like(part.days_, drawn[:, positions]) * SECONDS_A_DAY
                 )
     elif hasattr(head, "transformers_"):
         for name, part, _ in head.transformers_:

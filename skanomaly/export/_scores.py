@@ -11,7 +11,7 @@ from skanomaly._scoring import LARGEST_SCORE
 from skanomaly.base import BaseDetector
 from skanomaly.calibration import ConformalDetector
 from skanomaly.detectors.anogan import AnoGAN
-from skanomaly.ensemble import DetectorEnsemble
+from skanomaly.ensemble import DeepEnsemble, DetectorEnsemble
 from skanomaly.inspection._innermost import held_by
 from skanomaly.neighbors import NearestNeighborDetector
 
@@ -81,8 +81,9 @@ def _(estimator: AnoGAN, graph: Graph, values: Values) -> str:
     )
 
 
-@score.register
-def _(estimator: ConformalDetector, graph: Graph, values: Values) -> str:
+@score.register(ConformalDetector)
+@score.register(DeepEnsemble)
+def _(estimator: Any, graph: Graph, values: Values) -> str:
     return _mean(graph, [score(each, graph, values) for each in estimator.estimators_])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from skanomaly.preprocessing import TableEncoder
 from skanomaly.preprocessing._categories import CategoryEncoder
-from skanomaly.preprocessing._dates import _CYCLES, _SECONDS_A_DAY, DateEncoder
+from skanomaly.preprocessing._dates import CYCLES, SECONDS_A_DAY, DateEncoder
 from skanomaly.preprocessing._numbers import NumberEncoder
 
 from ._graph import Graph
@@ -96,7 +96,7 @@ def _encode_number_columns(encoder: Any, graph: Graph, columns: list[str]) -> st
 def _encode_dates(encoder: DateEncoder, graph: Graph, columns: list[str]) -> str:
     """Encode seconds since 1970."""
     seconds = graph.concat(columns)
-    days = graph.add("Div", seconds, np.float64(_SECONDS_A_DAY))
+    days = graph.add("Div", seconds, np.float64(SECONDS_A_DAY))
     parts = [encode_numbers(encoder.days_, graph, days)]
     if encoder.cycles_:
         parts.append(_encode_cycles(encoder.cycles_, graph, seconds))
@@ -106,7 +106,7 @@ def _encode_dates(encoder: DateEncoder, graph: Graph, columns: list[str]) -> str
 def _encode_cycles(cycles: list, graph: Graph, seconds: str) -> str:
     """Encode hours and weekdays: sine, cosine and the indicator of each."""
     positions, names, _, _ = zip(*cycles, strict=True)
-    unit, length, start = np.array([_CYCLES[name] for name in names], dtype=float).T
+    unit, length, start = np.array([CYCLES[name] for name in names], dtype=float).T
     is_day = np.array([name == "weekday" for name in names])
     seconds = graph.take(seconds, positions)
     is_missing = is_not_finite(graph, seconds)

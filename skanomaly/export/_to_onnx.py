@@ -1,7 +1,6 @@
 """From a fitted estimator to a file that runs without Python."""
 
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 import skanomaly
-from skanomaly._files import replacing
+from skanomaly._files import check_path, replacing
 from skanomaly.calibration import ConformalDetector
 
 from ._graph import Graph
@@ -50,7 +49,10 @@ def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
     TypeError
         If a step can't be exported; the error says what to do.
     ValueError
-        If the model is not equal to the estimator within the tolerance.
+        If the model is not equal to the estimator within the tolerance, or if X is
+        not like the training samples.
+    OSError
+        If the file can't be written.
 
     Notes
     -----
@@ -91,7 +93,10 @@ def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
     np.True_
     """
     check_libraries()
+    path = check_path(path)
     check_scalar(tolerance, "tolerance", Real, min_val=0, include_boundaries="neither")
+    if not np.isfinite(tolerance):
+        raise ValueError(f"tolerance must be finite, got {tolerance}.")
     check_is_fitted(estimator)
     if not hasattr(estimator, "score_samples"):
         raise TypeError(
@@ -101,7 +106,7 @@ def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
     inputs = find_inputs(estimator, X)
     model = _build(estimator, inputs)
     check_parity(model, estimator, inputs, X, tolerance)
-    with replacing(Path(path)) as draft:
+    with replacing(path) as draft:
         draft.write_bytes(model.SerializeToString())
 
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, issparse
 from sklearn.pipeline import Pipeline
 
 from skanomaly.calibration import ConformalDetector
-from skanomaly.ensemble import DetectorEnsemble
+from skanomaly.ensemble import DeepEnsemble, DetectorEnsemble
 
 from ._columns import invert, source_columns
 from ._innermost import held_by
@@ -45,7 +45,7 @@ def attribute(
         return attribute(inner, X, membership, by_map=by_map)
     if isinstance(estimator, Pipeline):
         return _through_pipeline(estimator, X, membership, by_map=by_map)
-    if isinstance(estimator, ConformalDetector):  # a detector for each fold
+    if isinstance(estimator, ConformalDetector | DeepEnsemble):
         weights = np.ones((len(estimator.estimators_), 1))
         return _mean(estimator.estimators_, weights, X, membership, by_map=by_map)
     if isinstance(estimator, DetectorEnsemble):

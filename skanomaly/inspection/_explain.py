@@ -118,6 +118,8 @@ def explain(estimator, X, *, top=3, method="auto", reference=None):
     0       0   born  1884.0    1985.0    1.0
     """
     samples = read_samples(X, getattr(estimator, "feature_names_in_", None))
+    if not len(samples):
+        raise ValueError("X has no samples: at least one is needed.")
     rows = np.arange(len(samples))
     return _explain_rows(estimator, samples, rows, top, method, reference)
 

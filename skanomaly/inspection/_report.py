@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from itertools import count
 from numbers import Integral
-from pathlib import Path
 from platform import python_version
 from string import Template
 
@@ -15,7 +14,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from skanomaly._files import replacing
+from skanomaly._files import check_path, replacing
 from skanomaly._matplotlib import check_matplotlib
 
 from ._innermost import find_threshold, innermost, shape_of
@@ -80,8 +79,9 @@ def report(estimator, X, *, path="report.html", top=20, reference=None):
     TypeError
         If `estimator` has no `score_samples`, or if X can't be read.
     ValueError
-        If `path` is a folder, or in a folder that isn't there; if a score is not
-        finite; or if there are too few normal rows to find reasons.
+        If a score is not finite, or if there are too few normal rows to find reasons.
+    OSError
+        If `path` is a folder, or in a folder that isn't there.
     ImportError
         If matplotlib is not installed.
 
@@ -104,7 +104,7 @@ def report(estimator, X, *, path="report.html", top=20, reference=None):
     'scores.html'
     """
     check_matplotlib("report")
-    path = _check_path(path)
+    path = check_path(path)
     check_is_fitted(estimator)
     if not hasattr(estimator, "score_samples"):
         raise TypeError(
@@ -138,16 +138,6 @@ def report(estimator, X, *, path="report.html", top=20, reference=None):
     )
     with replacing(path) as draft:
         draft.write_text(page, encoding="utf-8")
-    return path
-
-
-def _check_path(path):
-    """Return the path of a file in a folder that is there."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"path must be that of a file, and {path} is a folder.")
-    if not path.parent.is_dir():
-        raise ValueError(f"path must be in a folder that exists, got {path}.")
     return path
 
 

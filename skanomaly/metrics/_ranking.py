@@ -4,8 +4,10 @@ from numbers import Real
 
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils._param_validation import Interval, validate_params
+
+from skanomaly._namespace import to_host
 
 from ._labels import is_outlier
 
@@ -45,7 +47,8 @@ def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None)
     Raises
     ------
     ValueError
-        If lengths differ, or if the labels' coding can't be recognized.
+        If lengths differ, if a score is not finite, or if the labels' coding can't be
+        recognized.
 
     References
     ----------
@@ -59,6 +62,9 @@ def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None)
     (0.5, 0.5, 0.5)
     """
     truth = is_outlier(y_true, outlier_label)
+    scores = check_array(
+        to_host(scores), ensure_2d=False, dtype=float, input_name="scores"
+    )
     scores = column_or_1d(scores)
     check_consistent_length(truth, scores)
     # A score, not a value between two: exactly the fraction where there are no ties.

@@ -24,6 +24,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from skanomaly._features import set_features_in
 from skanomaly._version import VersionMixin
 from skanomaly.metrics import is_outlier
 
@@ -152,9 +153,9 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         else:
             fit_on_inliers(detector, X, y, self._find_outliers(X, y), params)
         self.detector_ = detector
-        for name in ("offset_", "n_features_in_", "feature_names_in_"):
-            if hasattr(detector, name):
-                setattr(self, name, getattr(detector, name))
+        set_features_in(self, [detector])
+        if hasattr(detector, "offset_"):
+            self.offset_ = detector.offset_
         return self
 
     def _find_outliers(self, X, y):

@@ -195,6 +195,8 @@ def _as_table(X: Any) -> Any:
         raise ValueError(
             f"Synthetic outliers are made from two rows or more, got {X.shape[0]}."
         )
+    if not X.shape[1]:
+        raise ValueError(f"X has no columns: its shape is {X.shape}.")
     return X
 
 

@@ -1,17 +1,16 @@
 """Training of a Pipeline on rows that are transformed block by block."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.random import sample_without_replacement
 
 from skanomaly._sources import BlockSource, RowSource, open_source
-
-_ROWS_OF_THE_HEAD = 1000
 
 
 def fit_batches(estimator, source, *, max_samples=100_000, random_state=None):
@@ -68,10 +67,10 @@ def fit_batches(estimator, source, *, max_samples=100_000, random_state=None):
     >>> fitted.predict(pa.table({"x": [9.0], "kind": ["c"]}))
     array([-1])
     """
-    rows = open_source(source)
-    fitted = clone(estimator)
-    is_pipeline = isinstance(fitted, Pipeline)
-    _check_detector(fitted[-1] if is_pipeline else fitted)
+    check_scalar(max_samples, "max_samples", Integral, min_val=2)
+    is_pipeline = isinstance(estimator, Pipeline)
+    _check_detector(estimator[-1] if is_pipeline else estimator)
+    rows, fitted = open_source(source), clone(estimator)
     if not is_pipeline or len(fitted) == 1:
         return fitted.fit(rows)
     if not rows.shape[0]:
@@ -92,7 +91,7 @@ class TransformedRows(BlockSource):
     def __init__(self, rows: RowSource, transformer: Any):
         self._rows = rows
         self._transformer = transformer
-        self._head = transformer.transform(rows.first_frame(_ROWS_OF_THE_HEAD))
+        self._head = transformer.transform(rows.first_frame())
         self.shape = (rows.shape[0], *self._head.shape[1:])
         self.columns = list(getattr(self._head, "columns", [])) or None
         self.starts = rows.starts
@@ -119,6 +118,6 @@ def _check_detector(detector: Any) -> None:
     if not isinstance(detector, BaseDetector):
         raise TypeError(
             "Only detectors of skanomaly are trained block by block, got "
-            f"{type(detector).__name__}. Fit it on a sample of the rows, and score all "
+            f"{detector!r}. Fit it on a sample of the rows, and score all "
             "of them by skanomaly.out_of_core.score_batches."
         )

@@ -31,10 +31,15 @@ def check_manifest(
         "estimator": type(estimator).__name__,
         "first_scores": _first_scores(estimator, parts, features),
     }
-    sink.mkdir(parents=True, exist_ok=True)
+    try:
+        sink.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"sink must be a folder, and {sink} is, or is in, a file."
+        ) from error
     path = sink / NAME
     if path.exists():
-        _compare(sink, json.loads(path.read_text()), asked)
+        _compare(sink, _read(path), asked)
         return
     if any(sink.glob("*.parquet")):
         raise ValueError(
@@ -43,6 +48,19 @@ def check_manifest(
         )
     with replacing(path) as draft:
         draft.write_text(json.dumps(asked, indent=1))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a folder was asked for, or say that it can't be known."""
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        found = error
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{path} is damaged. Delete the folder to score anew, or choose another."
+        )
+    return found
 
 
 def _compare(sink: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:

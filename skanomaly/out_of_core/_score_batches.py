@@ -1,5 +1,6 @@
 """Scores of whole data sets, written part by part."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from skanomaly._files import replacing
 from skanomaly._sources import RowSource, open_source
 
 from ._manifest import check_manifest
-from ._score_frame import find_features, score_columns
+from ._score_frame import as_names, check_scores, find_features, score_columns
 
 _NAMES_OF_PARTS = "part-{:05d}.parquet"
 
@@ -45,6 +46,8 @@ def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
 
     Raises
     ------
+    TypeError
+        If `estimator` has no `score_samples`, or another argument is of a wrong type.
     ValueError
         If the sink holds scores of another estimator, other data, or with other `keep`;
         if columns are missing, or if values can't be scored.
@@ -75,8 +78,11 @@ def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
     score: double
     prediction: int8
     """
+    check_scores(estimator)
+    keep = as_names(keep)
+    if not isinstance(sink, str | os.PathLike):
+        raise TypeError(f"sink must be the path of a folder, got {sink!r}.")
     rows = open_source(source)
-    keep = list(keep)
     features = _find_features(estimator, rows, keep)
     parts = rows.parts()
     sink = Path(sink)
@@ -96,11 +102,6 @@ def _find_features(
     estimator: Any, rows: RowSource, keep: list[str]
 ) -> list[str] | None:
     """Name the columns that are scored; None if they have no names."""
-    if not hasattr(estimator, "score_samples"):
-        raise TypeError(
-            f"estimator must be a fitted outlier detector with score_samples, got "
-            f"{estimator!r}."
-        )
     if rows.columns is None:
         if keep:
             raise ValueError(f"keep={keep}, but the columns of an array have no names.")

@@ -1,6 +1,6 @@
 """Scores of the rows of one frame: what each worker of a cluster does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def score_frame(estimator, X, *, keep=()):
     ValueError
         If columns are missing.
     TypeError
-        If X is no frame.
+        If X is no frame, or `estimator` has no `score_samples`.
 
     See Also
     --------
@@ -55,23 +55,41 @@ def score_frame(estimator, X, *, keep=()):
     1   b    ...
     2   c    ...
     """
+    check_scores(estimator)
     # Arrow and pandas name their columns in different attributes.
-    is_arrow = type(X).__module__.startswith("pyarrow")
+    is_arrow = type(X).__module__.startswith("pyarrow") and hasattr(X, "schema")
     if not is_arrow and not hasattr(X, "iloc"):
         raise TypeError(
             "Expected a DataFrame of pandas, a Table or a RecordBatch of pyarrow, got "
             f"{type(X).__name__}. Pass X.to_arrow(), if it has that."
         )
     columns = list(X.schema.names if is_arrow else X.columns)
+    keep = as_names(keep)
     features = find_features(estimator, columns, keep)
     if not is_arrow:
         found = score_columns(estimator, X[features])
-        return X[list(keep)].assign(**found)
+        return X[keep].assign(**found)
     from skanomaly._sources._table import to_pandas
 
     found = score_columns(estimator, to_pandas(X.select(features)))
     kept = {name: X.column(name) for name in keep}
     return type(X).from_pydict({**kept, **found})
+
+
+def check_scores(estimator: Any) -> None:
+    """Raise if an estimator has no scores."""
+    if isinstance(estimator, type) or not hasattr(estimator, "score_samples"):
+        raise TypeError(
+            "estimator must be a fitted outlier detector with score_samples, got "
+            f"{estimator!r}."
+        )
+
+
+def as_names(keep: Any) -> list[str]:
+    """Return the names of columns as a list, of which a name alone is none."""
+    if isinstance(keep, str) or not isinstance(keep, Iterable):
+        raise TypeError(f"keep must be a list of names of columns, got {keep!r}.")
+    return list(keep)
 
 
 def find_features(

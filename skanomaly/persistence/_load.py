@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,11 @@ def load(path, *, trusted=()):
     VAE(latent_size=3)
     """
     import_skops()
-    if isinstance(trusted, str | type) or callable(trusted):
+    is_list = isinstance(trusted, Iterable) and not isinstance(trusted, str | type)
+    if not is_list or not all(isinstance(x, str) or callable(x) for x in trusted):
         raise TypeError(f"trusted must be a list of types or names, got {trusted!r}.")
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or a path, got {path!r}.")
     path = Path(path)
     data = path.read_bytes()
     try:

@@ -13,7 +13,7 @@ from zipfile import LargeZipFile, ZipFile
 from sklearn.base import BaseEstimator
 
 from skanomaly import __version__
-from skanomaly._files import replacing
+from skanomaly._files import check_path, replacing
 
 from ._archive import Archive, digest, write_archive
 from ._arrays import unpack_sparse
@@ -79,9 +79,7 @@ def save(estimator, path):
         raise TypeError(
             f"skanomaly.save takes an estimator, got {type(estimator).__name__}."
         )
-    path = Path(path)
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.absolute().parent}.")
+    path = check_path(path)
     data = _write(_members_of(estimator))
     try:
         check_document(Archive(data), len(data))

@@ -6,10 +6,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._numbers import NumberEncoder, deviations_of_unseen
 
-_SECONDS_A_DAY = 86400
+SECONDS_A_DAY = 86400
 # What repeats: the unit in seconds, how many make a cycle, and where it starts. The
 # first day of 1970 was a Thursday.
-_CYCLES = {"hour": (3600, 24, 0), "weekday": (_SECONDS_A_DAY, 7, 3)}
+CYCLES = {"hour": (3600, 24, 0), "weekday": (SECONDS_A_DAY, 7, 3)}
 
 
 class DateEncoder(TransformerMixin, BaseEstimator):
@@ -25,12 +25,12 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         """Find the median date, the cycles that vary, and their rare phases."""
         self.n_features_in_ = X.shape[1]
-        self.days_ = NumberEncoder(take_logarithms=False).fit(X / _SECONDS_A_DAY)
+        self.days_ = NumberEncoder(take_logarithms=False).fit(X / SECONDS_A_DAY)
         # Position, name, which phases are rare, value of the indicator.
         self.cycles_ = []
         for position, seconds in enumerate(X.T):
             seconds = seconds[~np.isnan(seconds)]
-            for name, (_, length, _) in _CYCLES.items():
+            for name, (_, length, _) in CYCLES.items():
                 phases = _phase(seconds, name)
                 if len(phases) and np.ptp(phases) > 0:
                     counts = np.bincount(phases.astype(int), minlength=length)
@@ -43,11 +43,11 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Return float32 parts of the dates."""
         check_is_fitted(self)
-        parts = [self.days_.transform(X / _SECONDS_A_DAY)]
+        parts = [self.days_.transform(X / SECONDS_A_DAY)]
         for position, name, is_rare, value in self.cycles_:
             seconds = X[:, position]
             phase = _phase(np.where(np.isnan(seconds), 0, seconds), name)
-            angle = 2 * np.pi * phase / _CYCLES[name][1]
+            angle = 2 * np.pi * phase / CYCLES[name][1]
             rare = np.where(np.asarray(is_rare)[phase.astype(int)], value, 0)
             part = np.column_stack([np.sin(angle), np.cos(angle), rare])
             # The center of the circle, where no date is.
@@ -58,7 +58,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
     def inverse_transform(self, X):
         """Return seconds from the days."""
         n_days = len(self.days_.source_)
-        return self.days_.inverse_transform(X[:, :n_days]) * _SECONDS_A_DAY
+        return self.days_.inverse_transform(X[:, :n_days]) * SECONDS_A_DAY
 
     @property
     def source_(self):
@@ -80,7 +80,7 @@ class DateEncoder(TransformerMixin, BaseEstimator):
 
 def _phase(seconds, name):
     """Return where in its cycle a date is, from 0 to the length of the cycle."""
-    unit, length, start = _CYCLES[name]
+    unit, length, start = CYCLES[name]
     phase = seconds / unit
     if name == "weekday":  # a day as a whole
         phase = np.floor(phase)

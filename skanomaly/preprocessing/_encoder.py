@@ -7,8 +7,9 @@ import numpy as np
 from scipy.sparse import hstack, issparse
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.compose import ColumnTransformer
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skanomaly._version import VersionMixin
 from skanomaly._warnings import warn_user
@@ -222,7 +223,14 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
             ``"infrequent"``.
         """
         check_is_fitted(self)
-        X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+        X = check_array(X, accept_sparse=True, input_name="X")
+        X = X.toarray() if issparse(X) else X
+        n_columns = len(self.source_columns_)
+        if X.shape[1] != n_columns:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but inverse_transform expects the "
+                f"{n_columns} that transform returns."
+            )
         table = np.full((len(X), self.n_features_in_), None, dtype=object)
         for name, encoder, positions in self._encoders():
             read = encoder.inverse_transform(X[:, self.output_indices_[name]])
@@ -244,10 +252,7 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
             The name of a column, with what was made of it.
         """
         check_is_fitted(self)
-        names = input_features
-        if names is None:
-            numbered = [f"x{i}" for i in range(self.n_features_in_)]
-            names = getattr(self, "feature_names_in_", numbered)
+        names = _check_feature_names_in(self, input_features)
         used = [names[position] for position in self.readers_]
         return self.transformer_.get_feature_names_out(used)
 

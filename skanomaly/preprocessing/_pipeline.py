@@ -1,5 +1,7 @@
 """The preprocessing of tables and a detector as one pipeline."""
 
+from numbers import Real
+
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
@@ -85,9 +87,12 @@ def make_tabular_pipeline(
            [ 1.6, -0.5, -1.2,  1.2,  0. ],
            [ 0. ,  2. ,  0.8, -0.8,  0. ]], dtype=float32)
     """
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be positive or None, got {clip!r}.")
+    if clip is not None and not (isinstance(clip, Real) and float(clip) > 0):
+        raise ValueError(f"clip must be a positive number or None, got {clip!r}.")
     scaler = TableScaler() if scaler is None else scaler
+    for name, step in (("scaler", scaler), ("detector", detector)):
+        if step != "passthrough" and not hasattr(step, "fit"):
+            raise TypeError(f"{name} must be an estimator with fit, got {step!r}.")
     is_sparse = _takes_sparse(scaler) and _takes_sparse(detector)
     encode = TableEncoder(
         drop=drop,

@@ -8,9 +8,16 @@ import numpy as np
 from ._categories import INFREQUENT
 from ._kinds import frequent_levels, kind_of
 from ._tables import Column, Table
-from ._values import is_missing, to_dates, to_numbers, to_text
+from ._values import (
+    as_objects,
+    from_seconds,
+    is_missing,
+    to_dates,
+    to_numbers,
+    to_seconds,
+    to_text,
+)
 
-_EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
 _EXAMPLES = {"number": "numbers", "date": "dates", "category": "categories"}
 
 
@@ -48,13 +55,13 @@ class ColumnReader:
         """Return the values as numbers, dates or text."""
         if self.kind == "category":
             self._refuse(column, self.is_strict and column.kind in ("number", "date"))
-            return to_text(_as_objects(column.values))
+            return to_text(as_objects(column.values))
         if column.kind == self.kind:
             values = column.values
         else:
             self._refuse(column, column.kind in ("number", "date"))
             read = to_numbers if self.kind == "number" else to_dates
-            objects = _as_objects(column.values)
+            objects = as_objects(column.values)
             values = read(objects)
             is_wrong = is_missing(values) & ~is_missing(objects)
             if self.is_strict and is_wrong.any():
@@ -72,7 +79,7 @@ class ColumnReader:
         if self.kind == "number":
             return values
         if self.kind == "date":
-            return (values - _EPOCH) / _SECOND
+            return to_seconds(values)
         codes = {level: code for code, level in enumerate(self.levels)}
         other = len(codes)
         return np.array([codes.get(v, other) for v in values.tolist()], dtype=float)
@@ -83,11 +90,8 @@ class ColumnReader:
             names = np.array([*self.levels, INFREQUENT], dtype=object)
             return names[read.astype(int)]
         if self.kind == "number":
-            return _as_objects(read)
-        microseconds = np.where(np.isnan(read), 0, read * 1e6).astype("m8[us]")
-        dates = (_EPOCH + microseconds).astype(object)
-        dates[np.isnan(read)] = None
-        return dates
+            return as_objects(read)
+        return from_seconds(read)
 
     def notes(self, column: Column, values: np.ndarray) -> list[str]:
         """Say how many values are there and can't be read."""
@@ -129,12 +133,3 @@ def read_columns(
         read[:, numeric] = table.numbers([positions[i] for i in numeric])
         read[np.isinf(read)] = np.nan
     return read
-
-
-def _as_objects(values: np.ndarray) -> np.ndarray:
-    """Return the values as objects, None for each that is missing."""
-    if values.dtype == object:
-        return values
-    objects = values.astype(object)
-    objects[is_missing(values)] = None
-    return objects

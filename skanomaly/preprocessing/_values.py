@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+_EPOCH, _SECOND = np.datetime64(0, "us"), np.timedelta64(1, "s")
+
 
 def to_numbers(values: np.ndarray) -> np.ndarray:
     """Return objects as float64; NaN where one is missing or can't be read."""
@@ -21,6 +23,28 @@ def is_missing(values: np.ndarray) -> np.ndarray:
     if values.dtype == object:
         return np.fromiter((v is None for v in values), bool, len(values))
     return np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
+
+
+def as_objects(values: np.ndarray) -> np.ndarray:
+    """Return the values as objects, None for each that is missing."""
+    if values.dtype == object:
+        return values
+    objects = values.astype(object)
+    objects[is_missing(values)] = None
+    return objects
+
+
+def to_seconds(dates: np.ndarray) -> np.ndarray:
+    """Return dates as seconds from 1970-01-01, NaN where one is missing."""
+    return (dates - _EPOCH) / _SECOND
+
+
+def from_seconds(seconds: np.ndarray) -> np.ndarray:
+    """Return objects from what `to_seconds` returned: the inverse."""
+    microseconds = np.where(np.isnan(seconds), 0, seconds * 1e6).astype("m8[us]")
+    dates = (_EPOCH + microseconds).astype(object)
+    dates[np.isnan(seconds)] = None
+    return dates
 
 
 def to_text(values: np.ndarray) -> np.ndarray:

@@ -110,14 +110,16 @@ class HistoryDisplay:
             If matplotlib is not installed.
         """
         check_matplotlib(f"{cls.__name__}.from_history")
-        rows = list(history)
+        is_list = isinstance(history, list | tuple)
+        rows = list(history) if is_list else []
+        are_dicts = all(isinstance(row, dict) for row in rows)
         names = dict.fromkeys(
-            name for row in rows for name in row if name.endswith("loss")
+            name for row in rows if are_dicts for name in row if name.endswith("loss")
         )
         if not names:
             raise ValueError(
                 "The history has no losses: it must be a list of dicts, one an epoch, "
-                'with keys such as "train_loss".'
+                'with keys such as "train_loss", as the attribute history_ is.'
             )
         if any(map(_network, names)):
             names.pop("train_loss", None)
