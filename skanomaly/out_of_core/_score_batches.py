@@ -6,7 +6,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from skanomaly._files import replacing
-from skanomaly._sources import RowSource, open_source
+from skanomaly._sources import RowSource, check_pyarrow, open_source
 
 from ._manifest import check_manifest
 from ._score_frame import find_features, score_columns
@@ -50,6 +50,8 @@ def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
         if columns are missing, or if values can't be scored.
     OSError
         If a part can't be read or written. Parts that are complete stay.
+    ImportError
+        If pyarrow is not installed: ``pip install 'skanomaly[arrow]'``.
 
     See Also
     --------
@@ -75,6 +77,7 @@ def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
     score: double
     prediction: int8
     """
+    check_pyarrow()
     rows = open_source(source)
     keep = list(keep)
     features = _find_features(estimator, rows, keep)

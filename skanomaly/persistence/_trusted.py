@@ -19,6 +19,7 @@ TRUSTED_TYPES = [
     "skanomaly.detectors.ognet.OGNet",
     "skanomaly.detectors.student_teacher.StudentTeacher",
     "skanomaly.detectors.vae.VAE",
+    "skanomaly.ensemble._deep.DeepEnsemble",
     "skanomaly.ensemble._ensemble.DetectorEnsemble",
     "skanomaly.ensemble._scale.PValueScale",
     "skanomaly.metrics._scorer._OutlierScorer",
