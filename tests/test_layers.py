@@ -18,10 +18,11 @@ MAY_IMPORT = {
         {"nn", "training", "_sources", "_warnings"},
         {"torch", "skorch", "numpy", "scipy", "sklearn", "tqdm"},
     ),
+    "_decorators": (set(), {"sklearn"}),
     "_parameters": ({"nn"}, {"sklearn"}),
     "_namespace": (set(), {"numpy", "sklearn"}),
     "_array_api": ({"_namespace"}, {"torch"}),
-    "_callbacks": ({"training"}, {"sklearn"}),
+    "_callbacks": ({"_decorators", "training"}, {"sklearn"}),
     "_validation": (
         {"_array_api", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
@@ -40,8 +41,8 @@ MAY_IMPORT = {
         {"numpy", "sklearn", "skorch"},
     ),
     "_partial_fit": (
-        {"_budget", "_fit", "_net", "_reading", "_scoring", "_validation"}
-        | {"training"},
+        {"_budget", "_decorators", "_fit", "_net", "_reading", "_scoring"}
+        | {"_validation", "training"},
         {"torch", "numpy", "sklearn"},
     ),
     "_fit_together": (
@@ -51,6 +52,7 @@ MAY_IMPORT = {
     "base": (
         {
             "_callbacks",
+            "_decorators",
             "_fit",
             "_move",
             "_namespace",
@@ -70,30 +72,33 @@ MAY_IMPORT = {
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
     "calibration": (
-        {"calibration", "_namespace", "_threshold", "_version"},
+        {"calibration", "_decorators", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
+    "datasets": (
+        {"datasets", "_decorators"},
+        {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"},
+    ),
     "_matplotlib": (set(), {"matplotlib"}),
     "metrics": (
-        {"metrics", "_matplotlib", "_namespace", "_warnings"},
+        {"metrics", "_decorators", "_matplotlib", "_namespace", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
     "model_selection": (
-        {"metrics", "model_selection", "_version", "_warnings"},
+        {"metrics", "model_selection", "_decorators", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
     "neighbors": (
-        {"_namespace", "_threshold", "_version"},
+        {"_decorators", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "ensemble": (
-        {"_fit_together", "_namespace", "_threshold", "_version", "base"}
-        | {"detectors", "ensemble", "neighbors"},
+        {"_decorators", "_fit_together", "_namespace", "_threshold", "_version"}
+        | {"base", "detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (
-        {"preprocessing", "_version", "_warnings"},
+        {"preprocessing", "_decorators", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
     ),
     "out_of_core": (
@@ -107,6 +112,7 @@ MAY_IMPORT = {
             "ensemble",
             "metrics",
             "preprocessing",
+            "_decorators",
             "_files",
             "_matplotlib",
         },
@@ -128,7 +134,10 @@ MAY_IMPORT = {
         },
         {"torch", "numpy", "sklearn", "onnx", "onnxruntime", "onnxscript", "skl2onnx"},
     ),
-    "video": ({"video", "_version"}, {"numpy", "scipy", "sklearn", "cv2"}),
+    "video": (
+        {"video", "_decorators", "_version"},
+        {"numpy", "scipy", "sklearn", "cv2"},
+    ),
     "_files": (set(), set()),
     "persistence": (
         {"persistence", "preprocessing", "_files"},

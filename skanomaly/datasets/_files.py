@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-def find_data(name, path=None):
+def find_data(name: str, path: str | os.PathLike | None = None) -> Path:
     """Return the path of a local data file.
 
     Parameters

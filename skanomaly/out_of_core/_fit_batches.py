@@ -14,7 +14,13 @@ from skanomaly._sources import BlockSource, RowSource, open_source
 _ROWS_OF_THE_HEAD = 1000
 
 
-def fit_batches(estimator, source, *, max_samples=100_000, random_state=None):
+def fit_batches(
+    estimator: Any,
+    source: Any,
+    *,
+    max_samples: int = 100_000,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     """Fit a detector, or a Pipeline with one, on data larger than memory.
 
     The steps before the detector are fitted on rows drawn at random, which must fit

@@ -1,5 +1,7 @@
 """Scores of whole data sets, written part by part."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,14 @@ from ._score_frame import find_features, score_columns
 _NAMES_OF_PARTS = "part-{:05d}.parquet"
 
 
-def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
+def score_batches(
+    estimator: Any,
+    source: Any,
+    sink: str | os.PathLike,
+    *,
+    keep: Sequence[str] = (),
+    n_jobs: int | None = None,
+) -> list[Path]:
     """Score data larger than memory and write the scores to a Parquet data set.
 
     Of each Parquet file, and of each million rows of anything else, a part is written,
