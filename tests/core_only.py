@@ -6,7 +6,6 @@ hides the optional packages where they are installed. tests/test_extras.py runs 
 ``make release`` in an environment that holds nothing but the wheel.
 """
 
-import sys
 import tempfile
 import warnings
 from contextlib import redirect_stderr
@@ -87,8 +86,6 @@ def needs(folder):
         "images": [
             lambda: datasets.load_cifar10(),
             lambda: datasets.load_mvtec_ad("bottle", folder),
-            lambda: datasets.load_avenue(folder),
-            lambda: datasets.load_shanghaitech(folder),
         ],
         "onnx": [lambda: skanomaly.to_onnx(NETWORK, model, X)],
         "persistence": [
@@ -102,7 +99,7 @@ def needs(folder):
             lambda: inspection.HistoryDisplay.from_estimator(NETWORK),
             lambda: inspection.AnomalyMapDisplay.from_predictions(images, images),
             lambda: inspection.ReconstructionDisplay.from_predictions(images, images),
-            lambda: inspection.PrototypesDisplay(X).plot(),
+            lambda: inspection.PrototypesDisplay(images[:, 0]).plot(),
             lambda: inspection.ReasonsDisplay.from_estimator(NEIGHBORS, X),
             lambda: metrics.RocCurveDisplay.from_estimator(NEIGHBORS, X, Y),
             lambda: metrics.PrecisionRecallDisplay.from_estimator(NEIGHBORS, X, Y),

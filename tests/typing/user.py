@@ -31,7 +31,8 @@ def fit_and_score(X: NDArray[np.float32]) -> NDArray[np.bool_]:
     maps: NDArray[np.float64] = detector.anomaly_map(X)
     threshold: float = detector.offset_
     assert maps.shape == X.shape
-    return (scores < threshold) & (margins < 0) & (labels == -1)
+    is_outlier: NDArray[np.bool_] = (scores < threshold) & (margins < 0)
+    return is_outlier & (labels == -1)
 
 
 def follow(chunks: list[NDArray[np.float32]]) -> Autoencoder:
@@ -54,7 +55,8 @@ def calibrate(X: NDArray[np.float32]) -> NDArray[np.float64]:
     detector: ConformalDetector = ConformalDetector(Autoencoder(), alpha=0.01).fit(X)
     found: NDArray[np.int64] = detector.predict_batch(X, fdr=0.1)
     p_values: NDArray[np.float64] = detector.p_values(X)
-    return p_values[found == -1]
+    rejected: NDArray[np.float64] = p_values[found == -1]
+    return rejected
 
 
 def use_labels(X: NDArray[np.float32], y: NDArray[np.int64]) -> float:
