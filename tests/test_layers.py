@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "_move": ({"_namespace", "_validation"}, {"numpy", "sklearn"}),
     "_reading": ({"_sources", "_validation"}, set()),
     "_budget": (set(), set()),
-    "_threshold": ({"_namespace"}, {"sklearn"}),
+    "_threshold": ({"_namespace"}, {"numpy", "sklearn"}),
     "_version": ({"_warnings"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_scoring": ({"training"}, {"torch", "numpy"}),

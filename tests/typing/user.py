@@ -31,8 +31,9 @@ def fit_and_score(X: NDArray[np.float32]) -> NDArray[np.bool_]:
     maps: NDArray[np.float64] = detector.anomaly_map(X)
     threshold: float = detector.offset_
     assert maps.shape == X.shape
-    is_outlier: NDArray[np.bool_] = (scores < threshold) & (margins < 0)
-    return is_outlier & (labels == -1)
+    assert len(margins) == len(labels)
+    is_outlier: NDArray[np.bool_] = scores < threshold
+    return is_outlier
 
 
 def follow(chunks: list[NDArray[np.float32]]) -> Autoencoder:
