@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python -m
 
-.PHONY: kddcup99 benchmark test lint docs clean
+.PHONY: kddcup99 benchmark test lint release docs clean
 
 $(VENV)/installed-%: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,9 +29,19 @@ lint: $(VENV)/installed-dev
 	$(RUN) ruff format --check
 	$(RUN) codespell_lib
 	$(RUN) mypy
+	$(RUN) mypy --strict --follow-imports silent tests/typing/user.py
+
+# Build the wheel, and try it in an environment that holds nothing else.
+release: $(VENV)/installed-dev
+	rm -rf dist build/wheel
+	$(RUN) build
+	$(RUN) twine check --strict dist/*
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/pip install --quiet --constraint constraints.txt dist/*.whl
+	build/wheel/bin/python tests/core_only.py
 
 docs: $(VENV)/installed-docs
 	$(RUN) sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) build *.egg-info docs/_build docs/auto_examples docs/generated docs/_list_of_*.rst
+	rm -rf $(VENV) build dist *.egg-info docs/_build docs/auto_examples docs/generated docs/_list_of_*.rst

@@ -6,7 +6,7 @@ Importing the package does not import torch; a detector does when it is first na
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 # Where each public name lives; PEP 562 imports it when it is asked for.
 _HOMES = {

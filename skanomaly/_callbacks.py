@@ -2,21 +2,27 @@
 
 from typing import Any
 
+from ._decorators import Decorated
 from .training.tasks import FitTasks
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in: such a scikit-learn sets no callbacks."""
 
-    def with_callbacks(method):
-        """Return the method as it is."""
+    def _with_callbacks(method):
         return method
 
 
 __all__ = ["CallbackSupportMixin", "begin_tasks", "with_callbacks"]
+
+
+def with_callbacks(method: Decorated) -> Decorated:
+    """Let scikit-learn's callbacks follow a fit, whose types stay."""
+    return _with_callbacks(method)
 
 
 def begin_tasks(detector: Any, X: Any, y: Any) -> FitTasks | None:

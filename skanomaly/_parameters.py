@@ -9,6 +9,7 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    TypeVar,
     Union,
     dataclass_transform,
     get_args,
@@ -20,6 +21,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .nn import DetectorModule
 from .nn.backbones import ACTIVATIONS
+
+Detector = TypeVar("Detector", bound=type[Any])
 
 PositiveInt = Annotated[int, Interval(Integral, 1, None, closed="left")]
 NonNegativeInt = Annotated[int, Interval(Integral, 0, None, closed="left")]
@@ -136,7 +139,7 @@ _SHARED_ATTRIBUTES = """\
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
-def parameters(detector_class):
+def parameters(detector_class: Detector) -> Detector:
     """Make the annotated fields of a detector its constructor's parameters.
 
     A field states name, type, constraint and default of a parameter, once. The
@@ -166,20 +169,20 @@ def parameters(detector_class):
     >>> str(Repeated._parameter_constraints["n_repeats"][0])
     'an int in the range [1, inf)'
     """
-    detector_class = dataclass(kw_only=True, eq=False, repr=False)(detector_class)
-    own = inspect.get_annotations(detector_class)
-    hints = get_type_hints(detector_class, include_extras=True) if own else {}
-    detector_class._parameter_constraints = {
-        **getattr(detector_class, "_parameter_constraints", {}),
+    made: Any = dataclass(kw_only=True, eq=False, repr=False)(detector_class)
+    own = inspect.get_annotations(made)
+    hints = get_type_hints(made, include_extras=True) if own else {}
+    made._parameter_constraints = {
+        **getattr(made, "_parameter_constraints", {}),
         **{
             field.name: _constraints(hints[field.name])
-            for field in fields(detector_class)
+            for field in fields(made)
             if field.name in own
         },
     }
-    if detector_class.__doc__ is not None:
-        detector_class.__doc__ = _fill_in(detector_class)
-    return detector_class
+    if made.__doc__ is not None:
+        made.__doc__ = _fill_in(made)
+    return made
 
 
 def _constraints(hint: Any) -> list:

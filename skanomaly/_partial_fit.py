@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
 
 from ._budget import make_chunk_budget
 from ._check_parameters import check_parameters, find_device
+from ._decorators import fit_context
 from ._fit import (
     advice_if_diverged,
     continue_from,
@@ -36,8 +36,8 @@ class PartialFitMixin:
 
     _validate_params: Callable[[], None]  # of BaseEstimator
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train once on a chunk of a stream, from the weights as they are.
 
         The first call fixes the schema and builds the network; after `fit` the network

@@ -1,5 +1,8 @@
 """From scores and a threshold to predictions, for whatever has `score_samples`."""
 
+from typing import Any
+
+import numpy as np
 from sklearn.base import OutlierMixin
 
 from ._namespace import check_same_namespace, labels_below
@@ -8,7 +11,7 @@ from ._namespace import check_same_namespace, labels_below
 class ThresholdMixin(OutlierMixin):
     """`decision_function` and `predict` of an outlier detector with `offset_`."""
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return the scores less `offset_`: negative for outliers.
 
         Parameters
@@ -24,7 +27,7 @@ class ThresholdMixin(OutlierMixin):
         check_same_namespace(self, X, "decision_function")
         return self.score_samples(X) - float(self.offset_)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Tell outliers from inliers.
 
         Parameters

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from numbers import Real
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -22,6 +23,7 @@ from ._check_parameters import (
     check_sizes,
     find_device,
 )
+from ._decorators import fit_context
 from ._fit import fit_network
 from ._move import MoveMixin
 from ._namespace import HAS_ARRAY_API, check_same_namespace, like, reshape
@@ -155,8 +157,8 @@ class BaseDetector(
         }
 
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train on samples of which most, or all, are normal.
 
         A fit that fails, or is interrupted in its first epoch, leaves the detector as
@@ -209,7 +211,7 @@ class BaseDetector(
         check_is_fitted(self)
         return self.net_.module_
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the scores of samples: the lower, the more abnormal.
 
         Parameters
@@ -227,7 +229,7 @@ class BaseDetector(
             data = self._read(X, "score_samples")
             return like(score_data(self.net_, data), X)
 
-    def anomaly_map(self, X):
+    def anomaly_map(self, X: Any) -> np.ndarray:
         """Return where each sample is abnormal.
 
         Parameters
@@ -244,7 +246,7 @@ class BaseDetector(
         return reshape(self._evaluate("anomaly_map", X), shape_of(X))
 
     @available_if(lambda self: hasattr(self.module_class, "reconstruct"))
-    def reconstruct(self, X):
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Reconstruct each sample as the network knows normal ones.
 
         Parameters

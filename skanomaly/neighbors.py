@@ -1,16 +1,18 @@
 """Distance to the nearest training rows, as an outlier detector."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._advice import advice_if_not_numeric
+from ._decorators import fit_context
 from ._namespace import like, to_host
 from ._threshold import ThresholdMixin
 from ._version import VersionMixin
@@ -102,13 +104,13 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_neighbors=1,
+        n_neighbors: int = 1,
         *,
-        metric="euclidean",
-        max_samples=None,
-        contamination=0.1,
-        n_jobs=None,
-        random_state=None,
+        metric: str = "euclidean",
+        max_samples: int | None = None,
+        contamination: float = 0.1,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.n_neighbors = n_neighbors
         self.metric = metric
@@ -117,8 +119,8 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Index the training rows.
 
         Parameters
@@ -159,7 +161,7 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
         self.offset_ = np.percentile(-distances, 100 * self.contamination)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return minus the distance to the k-th nearest training row.
 
         Parameters
@@ -176,7 +178,7 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
         distances, _ = self._find(self._read(X, reset=False))
         return like(-distances, X)
 
-    def anomaly_map(self, X):
+    def anomaly_map(self, X: Any) -> np.ndarray:
         """Return in which features each row differs from its k-th nearest neighbor.
 
         Parameters
@@ -195,7 +197,7 @@ class NearestNeighborDetector(VersionMixin, ThresholdMixin, BaseEstimator):
         dense = rows.toarray() if issparse(rows) else rows
         return like(np.square(dense - self.reconstruct(rows)), X)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the k-th nearest neighbor of each row.
 
         Parameters

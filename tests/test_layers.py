@@ -18,13 +18,14 @@ MAY_IMPORT = {
         {"nn", "training", "_sources", "_warnings"},
         {"torch", "skorch", "numpy", "scipy", "sklearn", "tqdm"},
     ),
+    "_decorators": (set(), {"sklearn"}),
     "_parameters": ({"nn"}, {"sklearn"}),
     "_namespace": (set(), {"numpy", "sklearn"}),
     "_array_api": ({"_namespace"}, {"torch"}),
     "_advice": (set(), {"sklearn"}),
     "_features": (set(), set()),
     "_check_parameters": (set(), {"torch", "numpy"}),
-    "_callbacks": ({"training"}, {"sklearn"}),
+    "_callbacks": ({"_decorators", "training"}, {"sklearn"}),
     "_validation": (
         {"_advice", "_array_api", "_check_parameters", "_namespace", "_warnings"},
         {"torch", "numpy", "scipy", "sklearn"},
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "_move": ({"_check_parameters", "_namespace"}, {"numpy", "sklearn"}),
     "_reading": ({"_advice", "_sources", "_validation"}, set()),
     "_budget": (set(), set()),
-    "_threshold": ({"_namespace"}, {"sklearn"}),
+    "_threshold": ({"_namespace"}, {"numpy", "sklearn"}),
     "_version": ({"_warnings"}, {"sklearn"}),
     "_state": ({"training"}, {"torch", "numpy"}),
     "_scoring": ({"training"}, {"torch", "numpy"}),
@@ -43,8 +44,8 @@ MAY_IMPORT = {
         {"numpy", "sklearn", "skorch"},
     ),
     "_partial_fit": (
-        {"_budget", "_check_parameters", "_fit", "_net", "_reading", "_scoring"}
-        | {"training", "_validation"},
+        {"_budget", "_check_parameters", "_decorators", "_fit", "_net", "_reading"}
+        | {"_scoring", "training", "_validation"},
         {"torch", "numpy", "sklearn"},
     ),
     "_fit_together": (
@@ -56,6 +57,7 @@ MAY_IMPORT = {
         {
             "_callbacks",
             "_check_parameters",
+            "_decorators",
             "_fit",
             "_move",
             "_namespace",
@@ -74,38 +76,35 @@ MAY_IMPORT = {
     ),
     "detectors": ({"nn", "base", "detectors"}, {"torch", "numpy", "sklearn"}),
     "calibration": (
-        {"calibration", "_advice", "_features", "_namespace", "_threshold", "_version"},
+        {"calibration", "_advice", "_decorators", "_features", "_namespace"}
+        | {"_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
-    "datasets": ({"datasets"}, {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"}),
+    "datasets": (
+        {"datasets", "_decorators"},
+        {"numpy", "scipy", "sklearn", "pandas", "PIL", "cv2"},
+    ),
     "_matplotlib": (set(), {"matplotlib"}),
     "metrics": (
-        {"metrics", "_matplotlib", "_namespace", "_warnings"},
+        {"metrics", "_decorators", "_matplotlib", "_namespace", "_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
     "model_selection": (
-        {"_features", "metrics", "model_selection", "_version", "_warnings"},
+        {"_decorators", "_features", "metrics", "model_selection", "_version"}
+        | {"_warnings"},
         {"numpy", "scipy", "sklearn"},
     ),
     "neighbors": (
-        {"_advice", "_namespace", "_threshold", "_version"},
+        {"_advice", "_decorators", "_namespace", "_threshold", "_version"},
         {"numpy", "scipy", "sklearn"},
     ),
     "ensemble": (
-        {
-            "_advice",
-            "_features",
-            "_fit_together",
-            "_namespace",
-            "_threshold",
-            "_version",
-            "base",
-        }
-        | {"detectors", "ensemble", "neighbors"},
+        {"_advice", "_decorators", "_features", "_fit_together", "_namespace"}
+        | {"_threshold", "_version", "base", "detectors", "ensemble", "neighbors"},
         {"numpy", "scipy", "sklearn", "joblib"},
     ),
     "preprocessing": (
-        {"preprocessing", "_version", "_warnings"},
+        {"preprocessing", "_decorators", "_version", "_warnings"},
         {"numpy", "scipy", "sklearn", "narwhals"},
     ),
     "out_of_core": (
@@ -119,6 +118,7 @@ MAY_IMPORT = {
             "ensemble",
             "metrics",
             "preprocessing",
+            "_decorators",
             "_files",
             "_matplotlib",
         },
@@ -140,7 +140,10 @@ MAY_IMPORT = {
         },
         {"torch", "numpy", "sklearn", "onnx", "onnxruntime", "onnxscript", "skl2onnx"},
     ),
-    "video": ({"video", "_version"}, {"numpy", "scipy", "sklearn", "cv2"}),
+    "video": (
+        {"video", "_decorators", "_version"},
+        {"numpy", "scipy", "sklearn", "cv2"},
+    ),
     "_files": (set(), set()),
     "persistence": (
         {"persistence", "preprocessing", "_files"},

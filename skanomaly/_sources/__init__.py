@@ -1,7 +1,7 @@
 """Samples larger than memory: memory maps, Arrow tables, Parquet data sets."""
 
 from ._blocks import BlockSource
-from ._open import as_source, open_source
+from ._open import as_source, check_pyarrow, open_source
 from ._rows import RowSource
 
-__all__ = ["BlockSource", "RowSource", "as_source", "open_source"]
+__all__ = ["BlockSource", "RowSource", "as_source", "check_pyarrow", "open_source"]

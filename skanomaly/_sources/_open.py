@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,23 @@ def as_source(X: Any) -> BlockSource | None:
     return open_source(X) if is_table else None
 
 
-def _open_table(source: Any, columns: Sequence[str] | None) -> RowSource:
-    """Open what has named columns; only here pyarrow is needed."""
+def check_pyarrow() -> None:
+    """Name the extra that installs pyarrow if it isn't there."""
     try:
-        import pyarrow as pa
-        import pyarrow.dataset
+        import_module("pyarrow.dataset")
     except ImportError as error:
         raise ImportError(
             "Arrow tables and Parquet files need pyarrow: pip install "
             "'skanomaly[arrow]'."
         ) from error
+
+
+def _open_table(source: Any, columns: Sequence[str] | None) -> RowSource:
+    """Open what has named columns; only here pyarrow is needed."""
+    check_pyarrow()
+    import pyarrow as pa
+    import pyarrow.dataset
+
     from ._parquet import ParquetDataset
     from ._table import ArrowTable
 

@@ -1,9 +1,10 @@
 """Conformal anomaly detection around any outlier detector."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, ShuffleSplit, check_cv
 from sklearn.utils import (
@@ -17,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skanomaly._advice import indexable_samples
+from skanomaly._decorators import fit_context
 from skanomaly._features import set_features_in
 from skanomaly._version import VersionMixin
 
@@ -148,16 +150,16 @@ class ConformalDetector(
 
     def __init__(
         self,
-        detector,
+        detector: Any,
         *,
-        alpha=0.05,
-        method="split",
-        validation_fraction=0.2,
-        cv=10,
-        confidence=None,
-        tail="empirical",
-        n_jobs=None,
-        random_state=None,
+        alpha: float = 0.05,
+        method: str = "split",
+        validation_fraction: float = 0.2,
+        cv: Any = 10,
+        confidence: float | None = None,
+        tail: Any = "empirical",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.detector = detector
         self.alpha = alpha
@@ -169,8 +171,8 @@ class ConformalDetector(
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the detector and calibrate its scores on held-out samples.
 
         A fit that fails leaves the detector as it was before.
@@ -214,7 +216,7 @@ class ConformalDetector(
         return self
 
     @property
-    def detector_(self):
+    def detector_(self) -> Any:
         """The fitted detector, if there is but one."""
         check_is_fitted(self)
         if self._is_cross:

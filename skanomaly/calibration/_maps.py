@@ -1,5 +1,7 @@
 """What detectors have beside scores, averaged over those that are wrapped."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -24,7 +26,7 @@ class MapsMixin:
     estimators_: list
 
     @available_if(_detector_has("anomaly_map"))
-    def anomaly_map(self, X):
+    def anomaly_map(self, X: Any) -> np.ndarray:
         """Return the anomaly maps of the wrapped detector.
 
         Parameters
@@ -40,7 +42,7 @@ class MapsMixin:
         return self._average("anomaly_map", X)
 
     @available_if(_detector_has("reconstruct"))
-    def reconstruct(self, X):
+    def reconstruct(self, X: Any) -> np.ndarray:
         """Return the reconstructions of the wrapped detector.
 
         Parameters

@@ -1,6 +1,7 @@
 """From held-out scores to p-values, a threshold, and predictions."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control
@@ -32,7 +33,7 @@ class PValueMixin(ThresholdMixin):
     """Methods of what has `estimators_`, `calibration_scores_` and `alpha`."""
 
     @property
-    def offset_(self):
+    def offset_(self) -> float:
         """Threshold of the scores, for `alpha` and `confidence` as they are now."""
         check_is_fitted(self)
         try:
@@ -53,7 +54,7 @@ class PValueMixin(ThresholdMixin):
         reason = explain_too_few(self.alpha, n_held_out, self.confidence)
         raise ValueError(f"{reason} Raise alpha, or fit with more samples.")
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the scores of the wrapped detector.
 
         Parameters
@@ -68,7 +69,7 @@ class PValueMixin(ThresholdMixin):
         """
         return like(self._mean_scores(X), X)
 
-    def p_values(self, X):
+    def p_values(self, X: Any) -> np.ndarray:
         """Return the conformal p-value of each sample.
 
         Parameters
@@ -104,7 +105,7 @@ class PValueMixin(ThresholdMixin):
             p_values *= self._tail.probability(scores)
         return p_values
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return p-values as if they were probabilities of two classes.
 
         They are ranks among normal samples, not posterior probabilities: half of the
@@ -124,7 +125,7 @@ class PValueMixin(ThresholdMixin):
         found = self._find_p_values(X)
         return like(np.column_stack([1 - found, found]), X)
 
-    def predict_batch(self, X, *, fdr=0.1):
+    def predict_batch(self, X: Any, *, fdr: float = 0.1) -> np.ndarray:
         """Predict outliers of a batch, with a limit on the fraction of false ones.
 
         `predict` looks at each sample alone, and of a thousand normal ones calls

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 
-def find_data(name, path=None):
+def find_data(name: str, path: str | os.PathLike | None = None) -> Path:
     """Return the path of a local data file.
 
     Parameters

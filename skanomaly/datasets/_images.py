@@ -2,12 +2,16 @@
 
 import io
 import itertools
+import os
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn import datasets as sklearn_datasets
 from sklearn.utils import Bunch, check_consistent_length, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
+
+from skanomaly._decorators import validate_params
 
 from ._files import find_data, open_arrays
 
@@ -16,7 +20,7 @@ from ._files import find_data, open_arrays
     {"normal_class": [Interval(Integral, 0, 9, closed="both")]},
     prefer_skip_nested_validation=True,
 )
-def load_digits(normal_class=0):
+def load_digits(normal_class: Any = 0) -> Bunch:
     """Load scikit-learn's 8 x 8 digits as a one-class problem on images.
 
     They come with scikit-learn.
@@ -50,7 +54,7 @@ def load_digits(normal_class=0):
     )
 
 
-def load_mnist(path=None):
+def load_mnist(path: str | os.PathLike | None = None) -> Bunch:
     """Load MNIST from a local file.
 
     Parameters
@@ -95,7 +99,7 @@ def load_mnist(path=None):
         )
 
 
-def load_cifar10(path=None):
+def load_cifar10(path: str | os.PathLike | None = None) -> Bunch:
     """Load CIFAR-10 from a local file of JPEG images.
 
     Parameters
@@ -161,7 +165,7 @@ def load_cifar10(path=None):
         )
 
 
-def load_ped2(path=None):
+def load_ped2(path: str | os.PathLike | None = None) -> Bunch:
     """Load the frames of the UCSD Ped2 surveillance videos from a local file.
 
     Parameters
@@ -223,15 +227,15 @@ def _as_floats(pixels: np.ndarray) -> np.ndarray:
     prefer_skip_nested_validation=True,
 )
 def one_class_split(
-    X_train,
-    y_train,
-    X_test,
-    y_test,
-    normal_class,
+    X_train: Any,
+    y_train: Any,
+    X_test: Any,
+    y_test: Any,
+    normal_class: Any,
     *,
-    outlier_fraction=None,
-    random_state=None,
-):
+    outlier_fraction: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Turn a classification data set into a one-class problem.
 
     One class is normal: only its samples are kept for training. Test samples of all
@@ -300,8 +304,8 @@ def one_class_split(
                 f"outlier_fraction={outlier_fraction} needs {n_outliers} outliers for "
                 f"{len(inliers)} inliers, but there are {len(outliers)}."
             )
-        random_state = check_random_state(random_state)
-        outliers = random_state.choice(outliers, n_outliers, replace=False)
+        rng = check_random_state(random_state)
+        outliers = rng.choice(outliers, n_outliers, replace=False)
     test = np.sort(np.concatenate([inliers, outliers]))
     return Bunch(
         X_train=X_train[is_normal],

@@ -1,10 +1,15 @@
 """KDD Cup 1999 and protocols for splitting it."""
 
+import os
+from typing import Any
+
 import numpy as np
 from sklearn import datasets as sklearn_datasets
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
+
+from skanomaly._decorators import validate_params
 
 from ._files import find_data
 
@@ -24,7 +29,7 @@ _KDD_CATEGORICAL = (
 ).split()
 
 
-def load_kddcup99(path=None):
+def load_kddcup99(path: str | os.PathLike | None = None) -> Bunch:
     """Load the 10 % file of KDD Cup 1999, a table of network connections.
 
     Without `path` the file is looked for in the folder named by ``SKANOMALY_DATA``, and
@@ -125,7 +130,13 @@ def _fetch_kddcup99(pandas):
     },
     prefer_skip_nested_validation=True,
 )
-def split_kddcup99(kdd, *, protocol="dagmm", drop_duplicates=None, random_state=None):
+def split_kddcup99(
+    kdd: Any,
+    *,
+    protocol: str = "dagmm",
+    drop_duplicates: str | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Split KDD Cup 1999 into a training part without outliers and a test part.
 
     ``"dagmm"``, of the papers on DAGMM, MemAE, EGBAD and ALAD: a random half of all

@@ -1,10 +1,13 @@
 """MVTec AD: photographs of goods, with and without defects."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
+
+from skanomaly._decorators import validate_params
 
 from ._folders import Reader, as_floats, check_complete, find_folder, list_files
 
@@ -23,7 +26,13 @@ _HINT = (
     },
     prefer_skip_nested_validation=True,
 )
-def load_mvtec_ad(category, path=None, *, size=(256, 256), gray=False):
+def load_mvtec_ad(
+    category: str,
+    path: str | os.PathLike | None = None,
+    *,
+    size: Any = (256, 256),
+    gray: bool = False,
+) -> Bunch:
     """Load one category of MVTec AD from a local folder.
 
     The folder is as it is published: ``<category>/train/good/000.png``,

@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 from ._files import how_to_get, open_arrays
 
 
-def load_breast_cancer():
+def load_breast_cancer() -> Bunch:
     """Load the Wisconsin breast cancer data as a one-class problem.
 
     It comes with scikit-learn.
@@ -40,7 +40,7 @@ def load_breast_cancer():
     )
 
 
-def load_adbench(name, path=None):
+def load_adbench(name: str, path: str | os.PathLike | None = None) -> Bunch:
     """Load one of ADBench's classical tables from a local file.
 
     Parameters

@@ -1,12 +1,15 @@
 """Surveillance videos: CUHK Avenue and ShanghaiTech Campus."""
 
+import os
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
+
+from skanomaly._decorators import validate_params
 
 from ._folders import Reader, as_floats, check_complete, find_folder, list_files
 
@@ -32,7 +35,13 @@ _OPTIONS = {
 
 
 @validate_params(_OPTIONS, prefer_skip_nested_validation=True)
-def load_avenue(path=None, *, size=(72, 128), gray=True, step=1):
+def load_avenue(
+    path: str | os.PathLike | None = None,
+    *,
+    size: Any = (72, 128),
+    gray: bool = True,
+    step: int = 1,
+) -> Bunch:
     """Load the CUHK Avenue videos from a local folder.
 
     The folder is as it is published: ``training_videos/01.avi`` to ``16.avi``,
@@ -108,7 +117,14 @@ def load_avenue(path=None, *, size=(72, 128), gray=True, step=1):
     _OPTIONS | {"scene": [Interval(Integral, 1, 13, closed="both"), None]},
     prefer_skip_nested_validation=True,
 )
-def load_shanghaitech(path=None, *, scene=None, size=(72, 128), gray=True, step=1):
+def load_shanghaitech(
+    path: str | os.PathLike | None = None,
+    *,
+    scene: int | None = None,
+    size: Any = (72, 128),
+    gray: bool = True,
+    step: int = 1,
+) -> Bunch:
     """Load the ShanghaiTech Campus videos from a local folder.
 
     The folder is as it is published: ``training/videos/01_001.avi``,

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.utils.validation import check_is_fitted
@@ -188,11 +189,11 @@ class MemAE(BaseDetector):
         return arguments | {"latent_size": max(arguments["latent_size"], shortest)}
 
     @property
-    def memory_(self):
+    def memory_(self) -> np.ndarray:
         """The memory items, ndarray of shape (memory_size, item_size), float32."""
         return self.module_.memory.items.detach().cpu().numpy().copy()
 
-    def prototypes(self):
+    def prototypes(self) -> np.ndarray:
         """Decode each memory item into a sample.
 
         Returns
@@ -205,7 +206,7 @@ class MemAE(BaseDetector):
         with torch.no_grad():
             return self.module_.prototype(self.module_.memory.items).cpu().numpy()
 
-    def address(self, X):
+    def address(self, X: Any) -> np.ndarray:
         """Return the addressing weights: which items reconstruct each sample.
 
         Parameters

@@ -1,10 +1,11 @@
 """Deep ensemble: detectors that differ in their seed only."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.ensemble._base import _set_random_states
 from sklearn.utils import check_random_state, get_tags, resample
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -12,6 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skanomaly._advice import indexable_samples
+from skanomaly._decorators import fit_context
 from skanomaly._features import set_features_in
 from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
@@ -98,12 +100,12 @@ class DeepEnsemble(VersionMixin, ThresholdMixin, MetaEstimatorMixin, BaseEstimat
 
     def __init__(
         self,
-        estimator=None,
-        n_estimators=8,
+        estimator: Any = None,
+        n_estimators: int = 8,
         *,
-        contamination=0.1,
-        n_jobs=None,
-        random_state=None,
+        contamination: float = 0.1,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.estimator = estimator
         self.n_estimators = n_estimators
@@ -111,8 +113,8 @@ class DeepEnsemble(VersionMixin, ThresholdMixin, MetaEstimatorMixin, BaseEstimat
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit all members, in one pass where that's possible.
 
         A fit that fails leaves the ensemble as it was before.
@@ -159,7 +161,7 @@ class DeepEnsemble(VersionMixin, ThresholdMixin, MetaEstimatorMixin, BaseEstimat
         set_features_in(self, estimators)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the mean of the members' scores.
 
         Parameters
@@ -176,7 +178,7 @@ class DeepEnsemble(VersionMixin, ThresholdMixin, MetaEstimatorMixin, BaseEstimat
         check_is_fitted(self)
         return like(_score_members(self.estimators_, X).mean(axis=1), X)
 
-    def score_members(self, X):
+    def score_members(self, X: Any) -> np.ndarray:
         """Return the scores of each member, whose spread tells how far they agree.
 
         Parameters

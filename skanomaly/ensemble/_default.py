@@ -1,11 +1,18 @@
 """The ensemble to begin with."""
 
+import numpy as np
+
 from skanomaly.neighbors import NearestNeighborDetector
 
 from ._ensemble import DetectorEnsemble
 
 
-def default_ensemble(*, random_state=None, contamination=0.1, n_jobs=None):
+def default_ensemble(
+    *,
+    random_state: int | np.random.RandomState | None = None,
+    contamination: float = 0.1,
+    n_jobs: int | None = None,
+) -> DetectorEnsemble:
     """Make the ensemble to begin with: nearest neighbors and a denoiser.
 
     Neighbors see what is far from every training row, and a network trained to remove

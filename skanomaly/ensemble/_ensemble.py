@@ -1,9 +1,10 @@
 """Ensembles of outlier detectors, combined on the scale of held-out p-values."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble, _set_random_states
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Bunch, check_random_state, resample
@@ -12,6 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from skanomaly._advice import indexable_samples
+from skanomaly._decorators import fit_context
 from skanomaly._features import set_features_in
 from skanomaly._namespace import like, to_host
 from skanomaly._threshold import ThresholdMixin
@@ -122,15 +124,15 @@ class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble)
 
     def __init__(
         self,
-        estimators,
+        estimators: list[tuple[str, Any]],
         *,
-        combination="mean",
-        validation_fraction=0.2,
-        refit=True,
-        contamination=0.1,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
+        combination: str = "mean",
+        validation_fraction: float = 0.2,
+        refit: bool = True,
+        contamination: float = 0.1,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         super().__init__(estimators)
         self.combination = combination
@@ -141,8 +143,8 @@ class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble)
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the members, and turn their scores into p-values by rows held out.
 
         A fit that fails leaves the ensemble as it was before. The error of a member
@@ -198,7 +200,7 @@ class DetectorEnsemble(VersionMixin, ThresholdMixin, _BaseHeterogeneousEnsemble)
         set_features_in(self, estimators)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the combined scores of the members.
 
         Parameters

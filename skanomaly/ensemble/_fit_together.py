@@ -1,9 +1,10 @@
 """Fitting several detectors to the same samples, in one pass where it's possible."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
-def fit_together(detectors, X, y=None):
+def fit_together(detectors: Iterable[Any], X: Any, y: Any = None) -> list[Any]:
     """Fit several detectors to the same samples, those of one network in one pass.
 
     Detectors that differ only in `random_state`, `contamination` and `verbose` are

@@ -1,5 +1,6 @@
 """From a fitted estimator to a file that runs without Python."""
 
+import os
 from numbers import Real
 from typing import Any
 
@@ -19,7 +20,9 @@ from ._ranks import p_values
 from ._scores import score
 
 
-def to_onnx(estimator, path, X=None, *, tolerance=1e-5):
+def to_onnx(
+    estimator: Any, path: str | os.PathLike, X: Any = None, *, tolerance: float = 1e-5
+) -> None:
     """Write a fitted detector, or a whole Pipeline, as an ONNX model.
 
     Before the file is written, the model is compared with the estimator: on samples

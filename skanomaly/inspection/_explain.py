@@ -1,13 +1,16 @@
 """Reasons for scores, in the columns of the user's own table."""
 
 from numbers import Integral
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.sparse import eye_array
 from sklearn.utils import check_scalar, gen_batches
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+
+from skanomaly._decorators import validate_params
 
 from ._attribution import attribute
 from ._replacement import Replacement
@@ -23,7 +26,9 @@ _ROWS_AT_ONCE = 10_000
     },
     prefer_skip_nested_validation=True,
 )
-def explain(estimator, X, *, top=3, method="auto", reference=None):
+def explain(
+    estimator: Any, X: Any, *, top: int = 3, method: str = "auto", reference: Any = None
+) -> Any:
     """Tell which columns make each sample abnormal, and what was expected there.
 
     Parameters

@@ -7,13 +7,16 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from itertools import count
 from numbers import Integral
+from pathlib import Path
 from platform import python_version
 from string import Template
+from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._decorators import validate_params
 from skanomaly._files import check_path, replacing
 from skanomaly._matplotlib import check_matplotlib
 
@@ -46,7 +49,14 @@ _PACKAGES = (
     },
     prefer_skip_nested_validation=True,
 )
-def report(estimator, X, *, path="report.html", top=20, reference=None):
+def report(
+    estimator: Any,
+    X: Any,
+    *,
+    path: str | os.PathLike = "report.html",
+    top: int = 20,
+    reference: Any = None,
+) -> Path:
     """Write a report of scores, anomalies and training as one page of HTML.
 
     The page needs no network and no other file. It has the distribution of the scores
@@ -104,7 +114,7 @@ def report(estimator, X, *, path="report.html", top=20, reference=None):
     'scores.html'
     """
     check_matplotlib("report")
-    path = check_path(path)
+    file = check_path(path)
     check_is_fitted(estimator)
     if not hasattr(estimator, "score_samples"):
         raise TypeError(
@@ -136,9 +146,9 @@ def report(estimator, X, *, path="report.html", top=20, reference=None):
             ]
         ),
     )
-    with replacing(path) as draft:
+    with replacing(file) as draft:
         draft.write_text(page, encoding="utf-8")
-    return path
+    return file
 
 
 def _read_table(estimator, X):

@@ -1,12 +1,14 @@
 """Labels of outliers, in the codings that are in use."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import column_or_1d
 
 from skanomaly._namespace import to_host
 
 
-def is_outlier(y, outlier_label=None):
+def is_outlier(y: Any, outlier_label: Any = None) -> np.ndarray:
     """Return which labels are those of outliers.
 
     Parameters

@@ -1,6 +1,6 @@
 """scikit-learn's curves of binary classifiers, for outlier detectors."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn import metrics
@@ -32,8 +32,16 @@ class _OutlierCurveMixin:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, outlier_label=None, name=None, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        outlier_label: Any = None,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the curve of a fitted outlier detector.
 
         Parameters
@@ -80,8 +88,15 @@ class _OutlierCurveMixin:
 
     @classmethod
     def from_predictions(
-        cls, y_true, scores, *, outlier_label=None, name=None, ax=None, **kwargs
-    ):
+        cls,
+        y_true: Any,
+        scores: Any,
+        *,
+        outlier_label: Any = None,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the curve of scores.
 
         Parameters
@@ -130,7 +145,15 @@ class _CrossValidatedCurveMixin(_OutlierCurveMixin):
     """The same, with a curve for each fold of a cross-validation."""
 
     @classmethod
-    def from_cv_results(cls, cv_results, X, y, *, outlier_label=None, **kwargs):
+    def from_cv_results(
+        cls,
+        cv_results: Any,
+        X: Any,
+        y: Any,
+        *,
+        outlier_label: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw a curve for each fold of a cross-validation.
 
         It needs a version of scikit-learn whose display has this method.

@@ -1,12 +1,14 @@
 """Metrics of a ranking of samples."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
+from skanomaly._decorators import validate_params
 from skanomaly._namespace import to_host
 
 from ._labels import is_outlier
@@ -20,7 +22,9 @@ from ._labels import is_outlier
     },
     prefer_skip_nested_validation=True,
 )
-def precision_recall_f1_at(y_true, scores, contamination, *, outlier_label=None):
+def precision_recall_f1_at(
+    y_true: Any, scores: Any, contamination: float, *, outlier_label: Any = None
+) -> tuple[float, float, float]:
     """Compute precision, recall and F1 score at a given contamination.
 
     This is the KDD protocol of the DAGMM paper [1]_: the threshold is a percentile of

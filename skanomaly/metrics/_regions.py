@@ -1,11 +1,14 @@
 """Per-region overlap: a metric of anomaly maps."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
+
+from skanomaly._decorators import validate_params
 
 
 @validate_params(
@@ -16,7 +19,7 @@ from sklearn.utils._param_validation import Interval, validate_params
     },
     prefer_skip_nested_validation=True,
 )
-def per_region_overlap(masks, maps, *, max_fpr=0.3):
+def per_region_overlap(masks: Any, maps: Any, *, max_fpr: float = 0.3) -> float:
     """Compute the area under the per-region overlap curve of anomaly maps (PRO).
 
     At each threshold, the overlap of a region is the fraction of its pixels above the

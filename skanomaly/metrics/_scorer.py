@@ -1,5 +1,7 @@
 """A scorer for outlier detectors, for labels in any coding."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, get_scorer_names
@@ -15,8 +17,12 @@ SKLEARN_SCORER = type(get_scorer("roc_auc"))
 
 
 def outlier_scorer(
-    metric, *, outlier_label=None, response_method="score_samples", **kwargs
-):
+    metric: Any,
+    *,
+    outlier_label: Any = None,
+    response_method: str = "score_samples",
+    **kwargs: Any,
+) -> Any:
     """Make a scorer for outlier detectors, for labels in any coding.
 
     Parameters

@@ -1,12 +1,13 @@
 """Training on inliers only, where outliers are labelled."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
     OutlierMixin,
-    _fit_context,
     clone,
 )
 from sklearn.utils import (
@@ -24,6 +25,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
+from skanomaly._decorators import fit_context
 from skanomaly._features import set_features_in
 from skanomaly._version import VersionMixin
 from skanomaly.metrics import is_outlier
@@ -117,12 +119,12 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         "outlier_label": "no_validation",
     }
 
-    def __init__(self, detector, *, outlier_label=None):
+    def __init__(self, detector: Any, *, outlier_label: Any = None):
         self.detector = detector
         self.outlier_label = outlier_label
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the detector on the inliers.
 
         Parameters
@@ -179,7 +181,7 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
             )
         return outlier
 
-    def fit_predict(self, X, y=None, **params):
+    def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
         """Fit on the inliers and predict all samples.
 
         Parameters
@@ -198,7 +200,7 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         """
         return self.fit(X, y, **params).predict(X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Tell outliers from inliers.
 
         Parameters
@@ -215,7 +217,7 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         return self.detector_.predict(X)
 
     @available_if(_detector_has("score_samples"))
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Return the scores of the wrapped detector.
 
         Parameters
@@ -232,7 +234,7 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         return self.detector_.score_samples(X)
 
     @available_if(_detector_has("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return the scores relative to the detector's threshold.
 
         Parameters
@@ -248,7 +250,7 @@ class NoveltyDetector(VersionMixin, MetaEstimatorMixin, OutlierMixin, BaseEstima
         check_is_fitted(self)
         return self.detector_.decision_function(X)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return what metadata is passed on to the detector.
 
         Returns

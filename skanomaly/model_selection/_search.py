@@ -1,13 +1,15 @@
 """Grid search for a novelty detector, where some outliers are labelled."""
 
 import time
+from typing import Any, Self
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.metadata_routing import process_routing
 
+from skanomaly._decorators import fit_context
 from skanomaly._version import VersionMixin
 from skanomaly.metrics import is_outlier, outlier_scorer
 from skanomaly.metrics._scorer import SKLEARN_SCORER
@@ -118,18 +120,18 @@ class NoveltySearchCV(VersionMixin, GridSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_grid,
+        estimator: Any,
+        param_grid: dict[str, Any] | list[dict[str, Any]],
         *,
-        scoring="roc_auc",
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        outlier_label=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
+        scoring: Any = "roc_auc",
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        outlier_label: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
     ):
         super().__init__(
             estimator,
@@ -145,8 +147,8 @@ class NoveltySearchCV(VersionMixin, GridSearchCV):
         )
         self.outlier_label = outlier_label
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Evaluate all candidates, and fit the best one on the inliers.
 
         Parameters

@@ -1,5 +1,8 @@
 """Cross-validation of novelty detectors with labelled outliers."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
@@ -54,11 +57,13 @@ class NoveltySplit:
     [1 1] [ 1  1 -1]
     """
 
-    def __init__(self, cv=5, *, outlier_label=None):
+    def __init__(self, cv: Any = 5, *, outlier_label: Any = None):
         self.cv = cv
         self.outlier_label = outlier_label
 
-    def split(self, X, y=None, groups=None):
+    def split(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the indices of training and test samples.
 
         Parameters
@@ -104,7 +109,7 @@ class NoveltySplit:
             train = np.asarray(train)
             yield train[~outlier[train]], np.asarray(test)
 
-    def get_n_splits(self, X=None, y=None, groups=None):
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds.
 
         Parameters
@@ -119,7 +124,7 @@ class NoveltySplit:
         """
         return self._splitter(y).get_n_splits(X, y, groups)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Return the metadata requests of the wrapped splitter.
 
         Returns

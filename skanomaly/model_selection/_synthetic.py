@@ -15,7 +15,12 @@ _REPLACED_FRACTION = 0.3
 _JITTER = 0.5  # in interquartile ranges
 
 
-def make_synthetic_outliers(X, kind="shuffle", *, random_state=None):
+def make_synthetic_outliers(
+    X: Any,
+    kind: str = "shuffle",
+    *,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     """Make a synthetic outlier from each row of a table.
 
     Parameters
@@ -81,7 +86,9 @@ def make_synthetic_outliers(X, kind="shuffle", *, random_state=None):
     return _with_rows(X, [_draw_rows(kind, n_samples, rng) for _ in range(n_features)])
 
 
-def synthetic_outlier_scorer(kinds="shuffle", *, random_state=0):
+def synthetic_outlier_scorer(
+    kinds: Any = "shuffle", *, random_state: int | np.random.RandomState | None = 0
+) -> Any:
     """Make a scorer that chooses between outlier detectors without labels.
 
     A fitted detector is given held-out rows and synthetic outliers that are made from

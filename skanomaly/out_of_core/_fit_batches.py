@@ -13,7 +13,13 @@ from sklearn.utils.random import sample_without_replacement
 from skanomaly._sources import BlockSource, RowSource, open_source
 
 
-def fit_batches(estimator, source, *, max_samples=100_000, random_state=None):
+def fit_batches(
+    estimator: Any,
+    source: Any,
+    *,
+    max_samples: int = 100_000,
+    random_state: int | np.random.RandomState | None = None,
+) -> Any:
     """Fit a detector, or a Pipeline with one, on data larger than memory.
 
     The steps before the detector are fitted on rows drawn at random, which must fit

@@ -1,13 +1,14 @@
 """Scores of whole data sets, written part by part."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 
 from skanomaly._files import replacing
-from skanomaly._sources import RowSource, open_source
+from skanomaly._sources import RowSource, check_pyarrow, open_source
 
 from ._manifest import check_manifest
 from ._score_frame import as_names, check_scores, find_features, score_columns
@@ -15,7 +16,14 @@ from ._score_frame import as_names, check_scores, find_features, score_columns
 _NAMES_OF_PARTS = "part-{:05d}.parquet"
 
 
-def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
+def score_batches(
+    estimator: Any,
+    source: Any,
+    sink: str | os.PathLike,
+    *,
+    keep: Sequence[str] = (),
+    n_jobs: int | None = None,
+) -> list[Path]:
     """Score data larger than memory and write the scores to a Parquet data set.
 
     Of each Parquet file, and of each million rows of anything else, a part is written,
@@ -53,6 +61,8 @@ def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
         if columns are missing, or if values can't be scored.
     OSError
         If a part can't be read or written. Parts that are complete stay.
+    ImportError
+        If pyarrow is not installed: ``pip install 'skanomaly[arrow]'``.
 
     See Also
     --------
@@ -78,6 +88,7 @@ def score_batches(estimator, source, sink, *, keep=(), n_jobs=None):
     score: double
     prediction: int8
     """
+    check_pyarrow()
     check_scores(estimator)
     keep = as_names(keep)
     if not isinstance(sink, str | os.PathLike):

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from skanomaly._threshold import ThresholdMixin
 
 
-def score_frame(estimator, X, *, keep=()):
+def score_frame(estimator: Any, X: Any, *, keep: Sequence[str] = ()) -> Any:
     """Return a frame of scores for a frame of rows.
 
     For the functions by which engines apply something to each of their partitions:

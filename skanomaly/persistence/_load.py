@@ -21,7 +21,7 @@ from ._trusted import TRUSTED_TYPES
 _LARGEST_MANIFEST = 10_000  # bytes
 
 
-def load(path, *, trusted=()):
+def load(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
     """Load an estimator that was saved by `skanomaly.save`; no code of it is run.
 
     A detector that was fitted on a GPU is loaded on the CPU where there is none, with a

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import platform
 import sys
 from importlib import import_module
@@ -25,7 +26,7 @@ FORMAT = 1
 _LIBRARIES = ("scikit-learn", "skops", "torch", "numpy", "scipy")
 
 
-def save(estimator, path):
+def save(estimator: Any, path: str | os.PathLike) -> None:
     """Save an estimator to a file that runs no code when it is loaded.
 
     The file is written whole or not at all: when it can't be, one that was there before

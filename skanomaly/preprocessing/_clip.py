@@ -1,6 +1,7 @@
 """Clipping of scaled values."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
@@ -8,10 +9,11 @@ from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
+
+from skanomaly._decorators import fit_context
 
 
 class ClipTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -39,11 +41,11 @@ class ClipTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {"limit": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, limit=10.0):
+    def __init__(self, limit: float = 10.0):
         self.limit = limit
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Validate the parameters and the features.
 
         Parameters
@@ -61,7 +63,7 @@ class ClipTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._validate(X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Clip the values.
 
         Parameters
@@ -81,7 +83,7 @@ class ClipTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         np.clip(X.data, -self.limit, self.limit, out=X.data)
         return X
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Return the values as they are: what was clipped is lost.
 
         Parameters

@@ -1,16 +1,18 @@
 """From a table of any kinds of columns to numbers."""
 
+from collections.abc import Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import hstack, issparse
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from skanomaly._decorators import fit_context
 from skanomaly._version import VersionMixin
 from skanomaly._warnings import warn_user
 
@@ -103,14 +105,19 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
     }
 
     def __init__(
-        self, *, drop=None, keep=None, min_frequency=0.01, sparse_threshold=0.0
+        self,
+        *,
+        drop: Sequence[str] | None = None,
+        keep: Sequence[str] | None = None,
+        min_frequency: float = 0.01,
+        sparse_threshold: float = 0.0,
     ):
         self.drop = drop
         self.keep = keep
         self.min_frequency = min_frequency
         self.sparse_threshold = sparse_threshold
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Find out what the columns hold.
 
         Parameters
@@ -135,8 +142,8 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
         self.fit_transform(X)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Find out what the columns hold, and encode them.
 
         Parameters
@@ -169,7 +176,7 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
         self.source_columns_ = np.concatenate(sources)
         return encoded
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode the columns as in `fit`.
 
         Parameters
@@ -207,7 +214,7 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
             return hstack(parts, format="csr")
         return np.hstack([p.toarray() if issparse(p) else p for p in parts])
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Return a table that is encoded as X.
 
         Parameters
@@ -238,7 +245,7 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
                 table[:, position] = self.readers_[position].decode(values)
         return table
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the output columns.
 
         Parameters

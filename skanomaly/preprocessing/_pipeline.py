@@ -1,6 +1,8 @@
 """The preprocessing of tables and a detector as one pipeline."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -14,8 +16,14 @@ _SPARSE_THRESHOLD = 0.05
 
 
 def make_tabular_pipeline(
-    detector, *, scaler=None, clip=10.0, drop=None, keep=None, min_frequency=0.01
-):
+    detector: Any,
+    *,
+    scaler: Any = None,
+    clip: float | None = 10.0,
+    drop: Sequence[str] | None = None,
+    keep: Sequence[str] | None = None,
+    min_frequency: float = 0.01,
+) -> Pipeline:
     """Make a pipeline of a detector and the preprocessing of tables.
 
     Numbers, dates and categories are encoded by

@@ -1,9 +1,12 @@
 """Clips of consecutive frames, whole or at moving places."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
+
+from skanomaly._decorators import validate_params
 
 from ._boxes import box_sums
 from ._frames import check_frames, check_video, video_slices
@@ -20,7 +23,9 @@ _POSITIVE = [Interval(Integral, 1, None, closed="left")]
     },
     prefer_skip_nested_validation=True,
 )
-def make_clips(frames, video=None, *, length=16, step=1):
+def make_clips(
+    frames: Any, video: Any = None, *, length: int = 16, step: int = 1
+) -> Any:
     """Split videos into clips of consecutive frames.
 
     Parameters
@@ -73,8 +78,14 @@ def make_clips(frames, video=None, *, length=16, step=1):
     prefer_skip_nested_validation=True,
 )
 def make_moving_clips(
-    frames, video=None, *, size=16, length=4, step=None, min_motion=0.01
-):
+    frames: Any,
+    video: Any = None,
+    *,
+    size: Any = 16,
+    length: int = 4,
+    step: int | None = None,
+    min_motion: float = 0.01,
+) -> Any:
     """Cut small clips of the places where something moves.
 
     Frames are divided into squares that don't overlap; a clip is what a square shows in

@@ -1,14 +1,16 @@
 """Frame scores of detectors on clips of whole frames."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     StrOptions,
-    validate_params,
 )
+
+from skanomaly._decorators import validate_params
 
 from ._boxes import box_sums
 from ._clips import clip_starts, cut
@@ -29,7 +31,15 @@ _BATCH_SIZE = 32
     },
     prefer_skip_nested_validation=True,
 )
-def frame_scores(detector, frames, video=None, *, step=1, patch=None, normalize=None):
+def frame_scores(
+    detector: Any,
+    frames: Any,
+    video: Any = None,
+    *,
+    step: int = 1,
+    patch: Any = None,
+    normalize: str | None = None,
+) -> np.ndarray:
     """Compute frame scores from the anomaly maps of clips.
 
     The anomaly map of a clip is summed over each of its frames; the score of a frame is

@@ -1,9 +1,12 @@
 """From scores of windows to maps of frames."""
 
 from numbers import Real
+from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
+
+from skanomaly._decorators import validate_params
 
 from ._frames import check_windows
 
@@ -18,7 +21,14 @@ from ._frames import check_windows
     },
     prefer_skip_nested_validation=True,
 )
-def window_maps(scores, places, shape, window, *, fill=None):
+def window_maps(
+    scores: Any,
+    places: Any,
+    shape: tuple[int, ...],
+    window: Any,
+    *,
+    fill: float | None = None,
+) -> np.ndarray:
     """Compute maps of frames from scores of windows.
 
     A pixel has the mean over all windows that contain it.

@@ -1,13 +1,15 @@
 """Rows of numbers on what moves: foreground and optical flow in cells of a window."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._decorators import fit_context
 from skanomaly._version import VersionMixin
 
 from ._background import estimate_background, some_frames, to_gray
@@ -127,15 +129,15 @@ class MotionWindows(VersionMixin, BaseEstimator):
 
     def __init__(
         self,
-        window=(10, 6),
+        window: tuple[int, int] = (10, 6),
         *,
-        cells=(2, 2),
-        length=1,
-        stride=2,
-        threshold=10.0,
-        min_foreground=0.2,
-        upscale=3,
-        perspective=False,
+        cells: tuple[int, int] = (2, 2),
+        length: int = 1,
+        stride: int = 2,
+        threshold: float = 10.0,
+        min_foreground: float = 0.2,
+        upscale: int = 3,
+        perspective: bool = False,
     ):
         self.window = window
         self.cells = cells
@@ -146,8 +148,8 @@ class MotionWindows(VersionMixin, BaseEstimator):
         self.upscale = upscale
         self.perspective = perspective
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, frames, y=None, *, video=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, frames: Any, y: Any = None, *, video: Any = None) -> Self:
         """Learn background, noise and the unit of speed from normal frames.
 
         Parameters
@@ -194,7 +196,7 @@ class MotionWindows(VersionMixin, BaseEstimator):
         self.speed_ = speed
         return self
 
-    def transform(self, frames, video=None):
+    def transform(self, frames: Any, video: Any = None) -> Any:
         """Return the features of all windows in which something moves.
 
         Parameters

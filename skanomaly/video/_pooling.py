@@ -1,15 +1,17 @@
 """From scores of windows to scores of frames."""
 
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, uniform_filter
 from scipy.special import expit
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
+from skanomaly._decorators import fit_context
 from skanomaly._version import VersionMixin
 
 from ._frames import check_video, check_windows, video_slices
@@ -97,11 +99,11 @@ class FramePooling(VersionMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        top_k=1,
-        neighbors=5,
-        length=1,
-        smoothing=3.0,
-        contamination=0.05,
+        top_k: int = 1,
+        neighbors: int = 5,
+        length: int = 1,
+        smoothing: float = 3.0,
+        contamination: float = 0.05,
     ):
         self.top_k = top_k
         self.neighbors = neighbors
@@ -109,8 +111,8 @@ class FramePooling(VersionMixin, BaseEstimator):
         self.smoothing = smoothing
         self.contamination = contamination
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, scores, places, video):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, scores: Any, places: Any, video: Any) -> Self:
         """Learn scale and threshold from windows of normal frames.
 
         Parameters
@@ -152,7 +154,7 @@ class FramePooling(VersionMixin, BaseEstimator):
         self.offset_ = float(np.quantile(found, self.contamination))
         return self
 
-    def score_frames(self, scores, places, video):
+    def score_frames(self, scores: Any, places: Any, video: Any) -> np.ndarray:
         """Return the scores of frames.
 
         Parameters

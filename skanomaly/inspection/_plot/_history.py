@@ -1,6 +1,7 @@
 """The losses of a training, by network and phase."""
 
 from itertools import groupby, pairwise
+from typing import Any, Self
 
 import numpy as np
 
@@ -47,13 +48,13 @@ class HistoryDisplay:
     (['train_loss'], [1, 2, 3, 4, 5])
     """
 
-    def __init__(self, *, epoch, phase, losses):
+    def __init__(self, *, epoch: Any, phase: Any, losses: Any):
         self.epoch = epoch
         self.phase = phase
         self.losses = losses
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, **kwargs):
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, **kwargs: Any) -> Self:
         """Draw the training of a fitted detector.
 
         Parameters
@@ -83,7 +84,9 @@ class HistoryDisplay:
         return cls.from_history(detector.history_, ax=ax, **kwargs)
 
     @classmethod
-    def from_history(cls, history, *, ax=None, **kwargs):
+    def from_history(
+        cls, history: list[dict[str, Any]], *, ax: Any = None, **kwargs: Any
+    ) -> Self:
         """Draw a history.
 
         Parameters
@@ -134,7 +137,13 @@ class HistoryDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, yscale=None, line_kwargs=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        yscale: str | None = None,
+        line_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the losses.
 
         Parameters

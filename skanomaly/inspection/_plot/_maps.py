@@ -1,5 +1,7 @@
 """Anomaly maps over the images that they are of."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length
 
@@ -53,13 +55,21 @@ class AnomalyMapDisplay:
     (3, 8, 8)
     """
 
-    def __init__(self, images, maps, *, scores=None):
+    def __init__(self, images: Any, maps: Any, *, scores: Any = None):
         self.images = images
         self.maps = maps
         self.scores = scores
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, frame=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        frame: int | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the anomaly maps of samples.
 
         Parameters
@@ -109,7 +119,16 @@ class AnomalyMapDisplay:
         )
 
     @classmethod
-    def from_predictions(cls, X, maps, *, scores=None, frame=None, ax=None, **kwargs):
+    def from_predictions(
+        cls,
+        X: Any,
+        maps: Any,
+        *,
+        scores: Any = None,
+        frame: int | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw maps that have been computed.
 
         Parameters
@@ -161,14 +180,14 @@ class AnomalyMapDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: Any = None,
         *,
-        n_columns=7,
-        cmap="autumn_r",
-        alpha=0.9,
-        colorbar=True,
-        map_kwargs=None,
-    ):
+        n_columns: int = 7,
+        cmap: Any = "autumn_r",
+        alpha: float = 0.9,
+        colorbar: bool = True,
+        map_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the images and the maps over them.
 
         Parameters

@@ -1,5 +1,8 @@
 """The prototypes that a detector has learned."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils import check_array
 
@@ -53,12 +56,14 @@ class PrototypesDisplay:
     (20, 8, 8, 3)
     """
 
-    def __init__(self, prototypes, *, feature_names=None):
+    def __init__(self, prototypes: Any, *, feature_names: Sequence[str] | None = None):
         self.prototypes = prototypes
         self.feature_names = feature_names
 
     @classmethod
-    def from_estimator(cls, estimator, *, frame=0, ax=None, **kwargs):
+    def from_estimator(
+        cls, estimator: Any, *, frame: int = 0, ax: Any = None, **kwargs: Any
+    ) -> Self:
         """Draw the prototypes of a fitted detector.
 
         Parameters
@@ -98,7 +103,14 @@ class PrototypesDisplay:
         (images,) = pick_frames(frame, found, found)
         return cls(to_rgb(images, like=found)).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, n_columns=10, cmap="viridis", image_kwargs=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        n_columns: int = 10,
+        cmap: Any = "viridis",
+        image_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the prototypes.
 
         Parameters

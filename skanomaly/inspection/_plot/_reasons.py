@@ -1,5 +1,7 @@
 """The reasons for the score of a sample."""
 
+from typing import Any, Self
+
 import narwhals.stable.v2 as nw
 import numpy as np
 
@@ -53,7 +55,7 @@ class ReasonsDisplay:
     (2, 9.0)
     """
 
-    def __init__(self, *, column, value, expected, share):
+    def __init__(self, *, column: Any, value: Any, expected: Any, share: Any):
         self.column = column
         self.value = value
         self.expected = expected
@@ -61,8 +63,16 @@ class ReasonsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, sample=0, top=5, reference=None, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        sample: int = 0,
+        top: int = 5,
+        reference: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the reasons for the score of one of the samples.
 
         Parameters
@@ -104,7 +114,9 @@ class ReasonsDisplay:
         return cls(**table).plot(ax, **kwargs)
 
     @classmethod
-    def from_reasons(cls, reasons, *, sample=None, ax=None, **kwargs):
+    def from_reasons(
+        cls, reasons: Any, *, sample: int | None = None, ax: Any = None, **kwargs: Any
+    ) -> Self:
         """Draw the reasons for one sample.
 
         Parameters
@@ -150,7 +162,7 @@ class ReasonsDisplay:
         table = {name: values[is_shown] for name, values in table.items()}
         return cls(**table).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, bar_kwargs=None):
+    def plot(self, ax: Any = None, *, bar_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw the bars.
 
         Parameters

@@ -1,5 +1,7 @@
 """Images, what a detector makes of them, and the error."""
 
+from typing import Any, Self
+
 import numpy as np
 
 from skanomaly._matplotlib import check_matplotlib, find_axes
@@ -53,13 +55,21 @@ class ReconstructionDisplay:
     (3, 8, 8)
     """
 
-    def __init__(self, images, reconstructions, errors):
+    def __init__(self, images: Any, reconstructions: Any, errors: Any):
         self.images = images
         self.reconstructions = reconstructions
         self.errors = errors
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, frame=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        frame: int | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw samples and their reconstructions.
 
         Parameters
@@ -100,7 +110,15 @@ class ReconstructionDisplay:
         return cls.from_predictions(images, rec, frame=frame, ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, X, X_rec, *, frame=None, ax=None, **kwargs):
+    def from_predictions(
+        cls,
+        X: Any,
+        X_rec: Any,
+        *,
+        frame: int | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw reconstructions that have been computed.
 
         Parameters
@@ -141,7 +159,14 @@ class ReconstructionDisplay:
         display = cls(to_rgb(images, like=X), to_rgb(rec, like=X), errors.sum(axis=1))
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, cmap="inferno", colorbar=True, error_kwargs=None):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        cmap: Any = "inferno",
+        colorbar: bool = True,
+        error_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw images, reconstructions and errors, a sample a column.
 
         Parameters

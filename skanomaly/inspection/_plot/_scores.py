@@ -1,5 +1,7 @@
 """A histogram of scores, with the threshold."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length
 
@@ -53,15 +55,24 @@ class ScoreDisplay:
     -0.5
     """
 
-    def __init__(self, scores, *, threshold=None, is_outlier=None):
+    def __init__(
+        self, scores: Any, *, threshold: float | None = None, is_outlier: Any = None
+    ):
         self.scores = scores
         self.threshold = threshold
         self.is_outlier = is_outlier
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, outlier_label=None, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        outlier_label: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the scores that a fitted detector gives to samples.
 
         Parameters
@@ -107,8 +118,15 @@ class ScoreDisplay:
 
     @classmethod
     def from_predictions(
-        cls, scores, y=None, *, threshold=None, outlier_label=None, ax=None, **kwargs
-    ):
+        cls,
+        scores: Any,
+        y: Any = None,
+        *,
+        threshold: float | None = None,
+        outlier_label: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw scores.
 
         Parameters
@@ -152,8 +170,14 @@ class ScoreDisplay:
         return cls(scores, threshold=threshold, is_outlier=outlier).plot(ax, **kwargs)
 
     def plot(
-        self, ax=None, *, bins=40, xscale=None, hist_kwargs=None, threshold_kwargs=None
-    ):
+        self,
+        ax: Any = None,
+        *,
+        bins: Any = 40,
+        xscale: str | None = None,
+        hist_kwargs: dict[str, Any] | None = None,
+        threshold_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the histogram.
 
         Parameters
