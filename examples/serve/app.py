@@ -9,8 +9,10 @@ serves any file of `skanomaly.save` that holds a detector of tables, such as tho
 """
 
 import argparse
+from collections import Counter
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import torch
 import uvicorn
@@ -75,22 +77,17 @@ def make_app(detector, reference=None):
     def score(rows: Rows) -> list[Score]:
         """Score one row, or several."""
         X = as_dicts(rows)
-        labels = detector.predict(X).tolist()
-        p_values = [None] * len(X)
-        if hasattr(detector, "p_values"):
-            p_values = detector.p_values(X).tolist()
-        for label in labels:
-            metrics.add("scored_rows_total", label=label)
-        found = zip(
-            detector.score_samples(X),
-            detector.decision_function(X),
-            labels,
-            p_values,
-            strict=True,
-        )
+        scores, decisions = detector.score_samples(X), detector.decision_function(X)
+        labels = np.where(decisions < 0, -1, 1)  # predict would score once more
+        is_conformal = hasattr(detector, "p_values")
+        p_values = detector.p_values(X) if is_conformal else [None] * len(X)
+        for label, n_rows in Counter(labels.tolist()).items():
+            metrics.add("scored_rows_total", n_rows, label=label)
         return [
             Score(score=score, decision=decision, label=label, p_value=p_value)
-            for score, decision, label, p_value in found
+            for score, decision, label, p_value in zip(
+                scores, decisions, labels, p_values, strict=True
+            )
         ]
 
     @app.post("/explain", response_model=list[Reason])

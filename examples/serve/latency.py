@@ -9,7 +9,6 @@ clients, each with a connection that stays open, on the others.
 
 import argparse
 import http.client
-import json
 import os
 import socket
 import subprocess
