@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1] / "examples" / "tracking"
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Return a function that runs an example in an empty folder and reads its output."""
+    """Return a function that runs an example, in an empty folder, for its output."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(FOLDER)
 
