@@ -74,7 +74,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
-    "ignore_pattern": r"(benchmarks|reproduce|kddcup99)",
+    "ignore_pattern": r"(benchmarks|reproduce|kddcup99|serve|tracking)",
     "subsection_order": [
         "../examples/tables",
         "../examples/thresholds",

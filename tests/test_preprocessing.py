@@ -10,6 +10,7 @@ import pytest
 from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skanomaly import make_tabular_pipeline
 from skanomaly.preprocessing import ClipTransformer, TableEncoder
 from skanomaly.preprocessing._scaler import TableScaler
 
@@ -221,8 +222,11 @@ def test_zeros_apart_a_column_of_even_amounts_is_not_skewed():
 
 
 def test_huge_numbers_stay_finite():
-    encoded = encode(np.linspace(-1, 1, 9), [1e300, -1e300])["x"]
+    x = np.linspace(-1, 1, 9)
+    encoded = encode(x, [1e300, -1e300])["x"]
     assert np.isfinite(encoded).all()
+    pipeline = make_tabular_pipeline("passthrough").fit(x[:, np.newaxis])
+    assert pipeline.transform([[1e300], [-1e300]]).tolist() == [[10], [-10]]
 
 
 # -- dates -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Scaling of encoded columns, dense or sparse."""
 
+import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
@@ -24,7 +25,8 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Return X in units of the standard deviations."""
         check_is_fitted(self)
-        return self.scaler_.transform(X)
+        with np.errstate(over="ignore"):  # infinity is clipped, or refused, afterwards
+            return self.scaler_.transform(X)
 
     def inverse_transform(self, X):
         """Return X in its own units."""
