@@ -9,7 +9,7 @@ from sklearn.utils import indexable
 # What numpy, pandas and scikit-learn say of values that are none.
 _NO_NUMBERS = ("could not convert", "float() argument", "Cannot cast")
 _NO_ARRAY = ("inhomogeneous", "setting an array element")
-_NOT_FINITE = ("contains NaN", "contains infinity")
+_NOT_FINITE = ("contains NaN.", "too large for dtype")
 
 
 def not_finite(what: str, name: str) -> ValueError:
