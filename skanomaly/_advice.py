@@ -1,6 +1,5 @@
 """Errors about samples that say what to do about them."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +9,7 @@ from sklearn.utils import indexable
 # What numpy, pandas and scikit-learn say of values that are none.
 _NO_NUMBERS = ("could not convert", "float() argument", "Cannot cast")
 _NO_ARRAY = ("inhomogeneous", "setting an array element")
-_NOT_FINITE = ("contains NaN", "contains infinity")
+_NOT_FINITE = ("contains NaN.", "too large for dtype")
 
 
 def not_finite(what: str, name: str) -> ValueError:
@@ -47,9 +46,9 @@ def advice_if_not_numeric(name: str) -> Iterator[None]:
 
 def indexable_samples(X: Any) -> Any:
     """Return samples of which some can be taken, or say that X holds none."""
-    if isinstance(X, str | bytes | os.PathLike | Mapping) or not (
-        hasattr(X, "shape") or hasattr(X, "__len__")
-    ):
+    is_array = hasattr(X, "shape") or hasattr(X, "__array__")
+    is_list = hasattr(X, "__len__") and not isinstance(X, str | bytes | Mapping)
+    if not (is_array or is_list):
         raise TypeError(
             "X must be an array or a frame in memory, with a row for each sample, got "
             f"{type(X).__name__}. Read it first, or convert it by pandas.DataFrame(X)."

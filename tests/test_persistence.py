@@ -458,7 +458,7 @@ def test_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(quick(), "plain")
     assert load("plain").hidden_sizes == (8,)
-    with pytest.raises(FileNotFoundError, match="no folder"):
+    with pytest.raises(FileNotFoundError, match="folder that exists"):
         save(quick(), tmp_path / "nowhere" / "file")
     with pytest.raises(FileNotFoundError):
         load("nothing")
