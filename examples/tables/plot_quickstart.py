@@ -8,6 +8,8 @@ normal, malignant ones are to be found. No label of a malignant tumor is used be
 the last step.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Half of the benign tumors are for training
 # -------------------------------------------
