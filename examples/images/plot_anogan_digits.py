@@ -7,9 +7,8 @@ searches for the one that is nearest to a given image. Where the two differ, the
 is abnormal.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
+# sphinx_gallery_thumbnail_number = 2
 import numpy as np
 
 from skanomaly import AnoGAN

@@ -7,8 +7,6 @@ The same class takes images and clips: the network is then convolutional, and
 normal here.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Zeros, and half of them for training
 # ------------------------------------

@@ -8,8 +8,6 @@ reconstruct a sample, and see an abnormal sample reconstructed as a normal one. 
 zeros are normal.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 import numpy as np
 

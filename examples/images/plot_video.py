@@ -8,13 +8,12 @@ become scores of frames, and maps of them. Nobody has told what a bicycle is: th
 for training have none.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # Videos of a pavement
 # --------------------
 # A background, noise, and persons of about 9 x 5 pixels who walk to the left or to the
 # right. A rider is two to three times as fast.
+# sphinx_gallery_thumbnail_number = 2
 import numpy as np
 
 rng = np.random.default_rng(0)

@@ -6,8 +6,6 @@ What was fitted here is used elsewhere: by a service, by a nightly job, by a pro
 that isn't written in Python. One file holds the whole Pipeline with its threshold.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # A table, a Pipeline, a threshold that holds
 # -------------------------------------------
@@ -68,11 +66,11 @@ detector = skanomaly.load("deliveries.skops")
 new = pd.read_csv("new.csv")
 new["score"] = detector.score_samples(new)
 new["p_value"] = detector.p_values(new)
-new.to_csv("scored.csv", index=False)
+new.to_parquet("scored.parquet")
 """
 subprocess.run([sys.executable, "-c", program], cwd=folder.name, check=True)
 
-scored = pd.read_csv(path.with_name("scored.csv"), float_precision="round_trip")
+scored = pd.read_parquet(path.with_name("scored.parquet"))
 scored.sort_values("score").head(7).round({"score": 2, "p_value": 4})
 
 # %%

@@ -7,8 +7,6 @@ fitted once calls more and more of it outliers. ``partial_fit`` trains on each c
 it comes, and sets the threshold anew.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Rows near a surface that moves
 # ------------------------------

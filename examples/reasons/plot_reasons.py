@@ -7,8 +7,6 @@ the columns of the table itself: what the row has, what was expected, and the sh
 the abnormality that is due to it.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # People, and seven mistakes
 # --------------------------

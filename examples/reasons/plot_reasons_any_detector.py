@@ -8,8 +8,6 @@ can be asked what they look at: here in the orders of a shop, whose total follow
 price and quantity.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Orders, and three mistakes
 # --------------------------

@@ -13,8 +13,6 @@ can't be beaten, it shows where its idea of normal ends. The comparison on 21 ta
 in :doc:`/adbench`.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 import time
 

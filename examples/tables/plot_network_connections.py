@@ -9,8 +9,6 @@ rules, and nothing that is shown then says anything about KDD Cup 1999. Its figu
 all rows and for each detector, are in :doc:`/benchmarks`.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Load
 # ----

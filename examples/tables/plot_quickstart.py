@@ -8,11 +8,10 @@ normal, malignant ones are to be found. No label of a malignant tumor is used be
 the last step.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # Half of the benign tumors are for training
 # -------------------------------------------
+# sphinx_gallery_thumbnail_number = 2
 from sklearn.model_selection import train_test_split
 
 from skanomaly.datasets import load_breast_cancer

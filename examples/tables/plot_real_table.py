@@ -9,8 +9,6 @@ are worth a look and why, set a threshold for orders to come, and write a page f
 who have to act.
 """
 
-# sphinx_gallery_thumbnail_number = 1
-
 # %%
 # Orders of a year
 # ----------------
