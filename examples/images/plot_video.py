@@ -12,7 +12,8 @@ for training have none.
 # Videos of a pavement
 # --------------------
 # A background, noise, and persons of about 9 x 5 pixels who walk to the left or to the
-# right. A rider is two to three times as fast.
+# right. A rider is more than twice as fast.
+
 # sphinx_gallery_thumbnail_number = 2
 import numpy as np
 

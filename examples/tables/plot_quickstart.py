@@ -11,6 +11,7 @@ the last step.
 # %%
 # Half of the benign tumors are for training
 # -------------------------------------------
+
 # sphinx_gallery_thumbnail_number = 2
 from sklearn.model_selection import train_test_split
 
