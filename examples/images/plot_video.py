@@ -72,7 +72,7 @@ for ax, t in zip(axes, (20, 45, 70), strict=True):
 # how fast it moves; any detector of rows takes that.
 # :class:`~skanomaly.video.FramePooling` learns the threshold from videos that the
 # detector was not fitted on: one of twenty normal frames is below it. It smooths the
-# scores over time; a wide Gaussian sees the rider long before he comes.
+# scores over time; a wide Gaussian would give alarms long before the rider comes.
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -84,8 +84,8 @@ features, _ = windows.transform(frames, video)
 detector = make_pipeline(StandardScaler(), Autoencoder(random_state=0)).fit(features)
 
 features, places = windows.transform(held_out, video_held_out)
-pooling = FramePooling(smoothing=1.0)
-pooling.fit(detector.score_samples(features), places, video_held_out)
+held_out_scores = detector.score_samples(features)
+pooling = FramePooling(smoothing=1.0).fit(held_out_scores, places, video_held_out)
 
 # %%
 # Alarms
