@@ -80,7 +80,7 @@ sphinx_gallery_conf = {
         "../examples/thresholds",
         "../examples/reasons",
         "../examples/images",
-        "*",
+        "../examples/production",
     ],
     "within_subsection_order": "gallery.PageOrder",
     "doc_module": "skanomaly",

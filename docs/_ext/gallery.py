@@ -4,12 +4,15 @@
 FIRST = [
     "plot_quickstart.py",
     "plot_real_table.py",
+    "plot_network_connections.py",
     "plot_compare_detectors.py",
     "plot_false_alarms.py",
+    "plot_score_display.py",
     "plot_grid_search.py",
     "plot_reasons.py",
-    "plot_report.py",
     "plot_anomaly_maps.py",
+    "plot_video.py",
+    "plot_shipping.py",
 ]
 
 

@@ -8,6 +8,8 @@ is abnormal.
 """
 
 # %%
+
+# sphinx_gallery_thumbnail_number = 2
 import numpy as np
 
 from skanomaly import AnoGAN

@@ -7,6 +7,8 @@ reconstruction. The two codes agree on images like those of training.
 """
 
 # %%
+
+# sphinx_gallery_thumbnail_number = 2
 import numpy as np
 from sklearn.metrics import roc_auc_score
 

@@ -46,34 +46,45 @@ print(f"items with the most weight for a sample: {detector.n_items_used_} of 20"
 print(f"items with a weight above zero, mean: {detector.mean_active_items_:.1f}")
 
 # %%
+# Prototypes
+# ----------
 # Each item, decoded, is a prototype of what is normal.
-import matplotlib.pyplot as plt
+from skanomaly.inspection import PrototypesDisplay
 
-figure, axes = plt.subplots(2, 10, figsize=(9, 2.1), layout="constrained")
-for ax, prototype in zip(axes.flat, detector.prototypes(), strict=True):
-    ax.imshow(prototype[0], cmap="gray", vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[])
+_ = PrototypesDisplay.from_estimator(detector)
 
 # %%
 # Reconstructions
 # ---------------
-# Two zeros, then other digits: what is given, its reconstruction from the memory, the
-# prototype with the largest weight, and the squared error.
+# Two zeros, then other digits, and what is read from the memory for them.
+from skanomaly.inspection import ReconstructionDisplay
+
 zeros = split.X_test[split.y_test == 1][:2]
 others = [split.X_test[split.class_test == digit][0] for digit in (1, 3, 4, 6, 9)]
 shown = np.concatenate([zeros, others])
+_ = ReconstructionDisplay.from_estimator(detector, shown)
+
+# %%
+# ``address`` has the weights of the items. The prototype of the largest one, in place
+# of the reconstruction:
 first = detector.address(shown).argmax(axis=1)
-rows = {
-    "given": (shown, "gray"),
-    "reconstructed": (detector.reconstruct(shown), "gray"),
-    "first item": (detector.prototypes()[first], "gray"),
-    "map": (detector.anomaly_map(shown), "inferno"),
-}
-figure, axes = plt.subplots(4, len(shown), figsize=(8, 4.8), layout="constrained")
-for row, (name, (images, cmap)) in zip(axes, rows.items(), strict=True):
-    for ax, image in zip(row, images, strict=True):
-        ax.imshow(image[0], cmap=cmap, vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[])
-    row[0].set_ylabel(name)
-for ax, score in zip(axes[0], detector.score_samples(shown), strict=True):
-    ax.set_title(f"score {score:.1f}", fontsize="medium")
+_ = ReconstructionDisplay.from_predictions(shown, detector.prototypes()[first])
+
+# %%
+# Prototypes of rows
+# ------------------
+# Eight prototypes of benign tumors. They are in units of what the network is given:
+# standard deviations, as the pipeline has scaled the columns.
+import pandas as pd
+
+from skanomaly import make_tabular_pipeline
+from skanomaly.datasets import load_breast_cancer
+
+cancer = load_breast_cancer()
+benign = pd.DataFrame(cancer.data[cancer.target == 1], columns=cancer.feature_names)
+pipeline = make_tabular_pipeline(
+    MemAE(memory_size=8, max_epochs=60, batch_size=32, random_state=0)
+)
+pipeline.fit(benign)
+display = PrototypesDisplay.from_estimator(pipeline, cmap="RdBu_r")
+display.image_.set_clim(-3, 3)

@@ -55,6 +55,23 @@ detector = make_tabular_pipeline(Autoencoder(random_state=0)).fit(people)
 explain(detector, mistakes, top=1).round({"share": 2})
 
 # %%
+# As a picture
+# ------------
+# :class:`~skanomaly.inspection.ReasonsDisplay` draws the reasons for one row, found by
+# ``from_estimator`` or, as here, by :func:`~skanomaly.inspection.explain` before.
+import matplotlib.pyplot as plt
+
+from skanomaly.inspection import ReasonsDisplay
+
+reasons = explain(detector, mistakes)
+figure, axes = plt.subplots(2, 2, figsize=(11, 4.5), layout="constrained")
+for ax, sample in zip(axes.flat, (0, 3, 5, 6), strict=True):
+    ReasonsDisplay.from_reasons(reasons, sample=sample, ax=ax)
+    ax.set(title=f"row {sample}", xlabel="")
+for ax in axes[-1]:
+    ax.set_xlabel("share of the score")
+
+# %%
 # What the map alone would say
 # ----------------------------
 # A faulty value goes into the network, too, and spoils what is expected of the other
@@ -68,14 +85,3 @@ pd.concat(
         for method in ("anomaly_map", "auto")
     }
 )
-
-# %%
-# Any outlier detector
-# --------------------
-# A detector that doesn't reconstruct is asked for scores only: the value of each column
-# is replaced by one of normal rows, and what the score gains is the column's share. The
-# normal rows are passed as ``reference``.
-from sklearn.neighbors import LocalOutlierFactor
-
-factor = make_tabular_pipeline(LocalOutlierFactor(novelty=True)).fit(people)
-explain(factor, mistakes, top=1, reference=people).round({"share": 2})

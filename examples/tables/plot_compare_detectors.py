@@ -26,19 +26,15 @@ from sklearn.preprocessing import StandardScaler
 import skanomaly
 
 # %%
-# Three shapes
-# ------------
-# Two clusters of different width, two moons, and a ring. Half of the points are for
-# training.
+# Two shapes
+# ----------
+# Two clusters of different width, and two moons. Half of the points are for training.
 rng = np.random.default_rng(0)
-angle = rng.uniform(0, 2 * np.pi, 1000)
 shapes = {
     "two widths": make_blobs(
         1000, centers=[(-3, -3), (3, 3)], cluster_std=[0.4, 1.2], random_state=0
     )[0],
     "moons": make_moons(1000, noise=0.05, random_state=0)[0],
-    "ring": np.column_stack([np.cos(angle), np.sin(angle)])
-    + rng.normal(0, 0.05, (1000, 2)),
 }
 everywhere = rng.uniform(-3, 3, (2000, 2))
 
@@ -61,7 +57,7 @@ detectors = {
 # -------------------------
 grid = np.stack(np.meshgrid(np.linspace(-3, 3, 60), np.linspace(-3, 3, 60)), axis=-1)
 figure, axes = plt.subplots(
-    len(shapes), len(detectors), figsize=(13, 5.8), layout="constrained"
+    len(shapes), len(detectors), figsize=(13, 4), layout="constrained"
 )
 for row, (shape, points) in zip(axes, shapes.items(), strict=True):
     X, X_test = np.split(StandardScaler().fit_transform(points), 2)

@@ -11,6 +11,8 @@ the last step.
 # %%
 # Half of the benign tumors are for training
 # -------------------------------------------
+
+# sphinx_gallery_thumbnail_number = 2
 from sklearn.model_selection import train_test_split
 
 from skanomaly.datasets import load_breast_cancer

@@ -1,10 +1,12 @@
 """
-A real table, from CSV to the top ten
-=====================================
+A CSV file without labels, from the top ten to a report
+=======================================================
 
 Tables hold more than numbers: ids, dates, categories, free text, missing values. The
 orders of a shop are made here, as no real ones can be shipped, and eight of them are
-wrong. The rest is what one would do with a CSV file of one's own.
+wrong. The rest is what one would do with a CSV file of one's own: find the orders that
+are worth a look and why, set a threshold for orders to come, and write a page for those
+who have to act.
 """
 
 # %%
@@ -120,10 +122,26 @@ from skanomaly.inspection import explain
 explain(detector, table.loc[top_ten.index], top=1).assign(sample=top_ten.index)
 
 # %%
-# One order at a time
-# -------------------
-# A service that gets orders one by one needs no frame. Columns that were left out need
-# not be there.
+from skanomaly.inspection import ReasonsDisplay
+
+_ = ReasonsDisplay.from_estimator(detector, table, sample=1300)
+
+# %%
+# A threshold for orders to come
+# ------------------------------
+# The top ten are a list to look through. A service needs a threshold, and to know how
+# often it will be wrong. :class:`~skanomaly.calibration.ConformalDetector` sets it by
+# orders that were held out of training: of new orders as they are here, one in two
+# hundred is expected to be called an outlier, the wrong ones among them. Columns that
+# are of no use are known by now, and named in ``drop``.
+from skanomaly.calibration import ConformalDetector
+
+unused = ["order", "note", "shop"]
+pipeline = make_tabular_pipeline(Autoencoder(random_state=0), drop=unused)
+conformal = ConformalDetector(pipeline, alpha=0.005, random_state=0).fit(table)
+
+# %%
+# A service gets orders one by one, and needs no frame.
 order = {
     "ordered": "2024-12-02T11:30:00",
     "country": "FR",
@@ -135,13 +153,43 @@ order = {
     "age": None,
     "express": False,
 }
-print(detector.predict(order), detector.predict({**order, "quantity": 1.5}))
+for change in ({}, {"currency": "USD"}, {"quantity": 1.5}):
+    (p_value,) = conformal.p_values({**order, **change})
+    print(f"{change}: p = {p_value:.4f}, {conformal.predict({**order, **change})}")
 
 # %%
 # A column that holds something else than it did in training is an error that names it.
 try:
-    detector.predict({**order, "price": "expensive"})
+    conformal.predict({**order, "price": "expensive"})
 except TypeError as error:
     print(error)
 
+# %%
+# A report
+# --------
+# :func:`~skanomaly.inspection.report` writes scores, the most abnormal orders with the
+# reasons, what the columns hold, training, parameters and versions into one HTML file.
+# It needs no network, can be sent by mail and read on a phone, and is light or dark as
+# the browser is.
+from html import escape
+
+from skanomaly.inspection import report
+
+path = report(conformal, table, path=Path(folder.name) / "orders.html", top=8)
+page = path.read_text(encoding="utf-8")
 folder.cleanup()
+
+
+class Embedded:
+    """A page inside of this one."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def _repr_html_(self):
+        style = "width: 100%; height: 40rem; border: 1px solid gray"
+        return f'<iframe srcdoc="{escape(self.page)}" style="{style}"></iframe>'
+
+
+print(f"{path.name}: {len(page) / 1000:.0f} kB")
+Embedded(page)

@@ -9,6 +9,8 @@ positive class, for labels in any coding.
 """
 
 # %%
+
+# sphinx_gallery_thumbnail_number = 2
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import train_test_split
 

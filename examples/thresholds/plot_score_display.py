@@ -1,10 +1,10 @@
 """
-ScoreDisplay: scores, threshold and classes
+Does the threshold lie between the classes?
 ===========================================
 
 How far are the scores of normal samples from those of abnormal ones, and does the
-threshold lie between them? The data are measurements of breast tumors: benign ones are
-normal.
+threshold lie between them? :class:`~skanomaly.inspection.ScoreDisplay` shows both. The
+data are measurements of breast tumors: benign ones are normal.
 """
 
 # %%

@@ -1,9 +1,9 @@
 """
-HistoryDisplay: losses by network and phase
-===========================================
+Has training converged? Losses by network and phase
+===================================================
 
-Has training converged? Does it overfit? Has one of two adversaries won? ``history_``
-has the losses of each epoch, and this is what they look like.
+Does it overfit? Has one of two adversaries won? ``history_`` has the losses of each
+epoch, and :class:`~skanomaly.inspection.HistoryDisplay` draws them.
 """
 
 # %%
