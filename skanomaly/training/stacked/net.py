@@ -31,7 +31,7 @@ def stack_nets(
     Returns
     -------
     net : DetectorNet
-        To be trained with `StackedData`. What it raises a `NotStackableError` for must
+        To be trained with ``StackedData``. What it raises a ``NotStackableError`` for must
         be trained one after the other, from nets that are made anew.
 
     Examples
