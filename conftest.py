@@ -16,7 +16,6 @@ torch.set_num_threads(1)
 collect_ignore_glob = ["docs/*.py"]
 
 
-
 def enter_folder(namespace):
     """Let a page write its files where no others are."""
     stack = namespace["_folder"] = ExitStack()
@@ -28,8 +27,15 @@ def leave_folder(namespace):
     namespace["_folder"].close()
 
 
+def is_plain_doctest(item):
+    """Tell a doctest that pytest has found in a page."""
+    return isinstance(item, pytest.DoctestItem) and item.path.suffix == ".rst"
+
+
 def pytest_collection_modifyitems(items):
     """Run the blocks of a page in one process: each goes on from those before."""
+    # Of a page that is named, pytest by itself would run the doctests alone, too.
+    items[:] = [item for item in items if not is_plain_doctest(item)]
     for item in items:
         if item.path.suffix in {".rst", ".md"}:
             item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -3,7 +3,6 @@
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
-
 # The invisible operator between a function and its argument.
 APPLICATION = "<mo>&#x2061;</mo>"
 
