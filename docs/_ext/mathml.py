@@ -4,7 +4,7 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 # The invisible operator between a function and its argument.
-APPLICATION = "<mo>&#x2061;</mo>"
+APPLICATION = "<mo>&ApplyFunction;</mo>"
 
 
 def to_mathml(tex, **options):
