@@ -44,18 +44,17 @@ nitpick_ignore_regex = [
     ("py:obj", r'\["x0".*'),  # in a docstring of scikit-learn
 ]
 
-# Two pages include these lists, so that a new detector needs no line there: api.rst
-# makes the pages of the classes, detectors/index.rst only names them.
+# api.rst includes this list, so that a new detector needs no line there.
 _detectors = "".join(
     f"   {name}\n"
     for name in sorted(skanomaly.__all__, key=str.casefold)
     if name[0].isupper()
 )
-for _name, _option in (("classes", "   :toctree: generated/\n"), ("detectors", "")):
-    (HERE / f"_list_of_{_name}.rst").write_text(
-        ".. currentmodule:: skanomaly\n\n"
-        f".. autosummary::\n{_option}   :nosignatures:\n\n{_detectors}"
-    )
+(HERE / "_list_of_classes.rst").write_text(
+    ".. currentmodule:: skanomaly\n\n"
+    ".. autosummary::\n   :toctree: generated/\n   :nosignatures:\n\n"
+    f"{_detectors}"
+)
 autosummary_generate = ["api.rst", "_list_of_classes.rst"]
 # A function in a setting keeps Sphinx from caching the settings, and nothing else.
 suppress_warnings = ["config.cache"]

@@ -1,6 +1,5 @@
 """Tensors in, tensors out: scikit-learn's array API dispatch."""
 
-import doctest
 import importlib.util
 import pickle
 import sys
@@ -23,7 +22,6 @@ from skanomaly._validation import check_training_samples
 from skanomaly.calibration import ConformalDetector
 from skanomaly.metrics import outlier_scorer
 
-PAGE = Path(__file__).parents[1] / "docs" / "user_guide.rst"
 METHODS = ("score_samples", "decision_function", "predict", "anomaly_map")
 ignore_convergence = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -330,13 +328,6 @@ def test_memory_that_runs_backwards():
     detector = Autoencoder(max_epochs=2).fit(xp.flip(X, axis=0))
     scores = detector.score_samples(X)
     assert xp.all(detector.score_samples(xp.flip(X, axis=0)) == xp.flip(scores))
-
-
-@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
-def test_the_page_runs():
-    failed, attempted = doctest.testfile(str(PAGE), False)
-    assert not failed
-    assert attempted >= 10
 
 
 @pytest.mark.gpu

@@ -1,9 +1,7 @@
 """Conformal p-values, their false-alarm rates, and thresholds of held-out rows."""
 
-import doctest
 import pickle
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,8 +26,6 @@ from torch.utils.data import Subset
 from skanomaly import Autoencoder
 from skanomaly.calibration import ConformalDetector
 from skanomaly.calibration._rank import find_rank, n_needed
-
-PAGE = Path(__file__).parents[1] / "docs" / "calibration.rst"
 
 
 class Norm(OutlierMixin, BaseEstimator):
@@ -682,11 +678,3 @@ def test_the_threshold_of_held_out_rows_holds_for_new_ones():
     former_rate = (detector.score_samples(new) < of_training_rows).mean()
     assert abs(rate - 0.1) < 0.06
     assert rate < former_rate
-
-
-@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
-def test_the_page_runs():
-    options = doctest.NORMALIZE_WHITESPACE
-    failed, attempted = doctest.testfile(str(PAGE), False, optionflags=options)
-    assert not failed
-    assert attempted > 20

@@ -1,11 +1,9 @@
 """ONNX: what a model computes is what its estimator does, without it."""
 
-import doctest
 import json
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -49,7 +47,6 @@ from skanomaly.export._samples import read
 from skanomaly.export._transformers import transform
 from skanomaly.preprocessing import ClipTransformer, TableEncoder
 
-PAGE = Path(__file__).parents[1] / "docs" / "onnx.rst"
 LARGEST = float(np.finfo(np.float32).max)
 ignore_convergence = pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning"
@@ -590,11 +587,3 @@ def test_no_warning_of_the_exporters_is_shown(tmp_path, capfd):
 def test_no_path_of_this_machine_is_in_the_file(tmp_path):
     to_onnx(make_tiny().fit(make_samples()), tmp_path / "model.onnx")
     assert b".py" not in (tmp_path / "model.onnx").read_bytes()
-
-
-@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
-def test_the_page_runs():
-    options = doctest.NORMALIZE_WHITESPACE
-    failed, attempted = doctest.testfile(str(PAGE), False, optionflags=options)
-    assert not failed
-    assert attempted > 15

@@ -1,7 +1,5 @@
 """Reasons for scores: `inspection.explain` and what it is made of."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -183,21 +181,6 @@ def test_the_suspect_without_which_the_others_are_right_is_taken():
     found = attribute(Mirror(), X, eye_array(3, format="csr"), by_map=False)
     assert found.amounts.tolist() == [[4, 1, 0]]
     assert found.expected.tolist() == [[-1, 0, 5]]
-
-
-PAGE = Path(__file__).parents[1] / "docs" / "reasons.rst"
-
-
-@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
-def test_six_lines_of_the_documentation(faulty, tmp_path, monkeypatch, capsys):
-    block = PAGE.read_text(encoding="utf-8").split(".. code-block:: python")[1]
-    lines = [line[3:] for line in block.splitlines() if line.startswith("   ")][:6]
-    pd.concat([make_orders(200), faulty]).to_csv(tmp_path / "orders.csv", index=False)
-    monkeypatch.chdir(tmp_path)
-    exec("\n".join(lines), {})
-    told = capsys.readouterr().out
-    assert "BTC" in told
-    assert len(told.splitlines()) > 20
 
 
 # -- shares ----------------------------------------------------------------------------

@@ -1,9 +1,7 @@
 """Training and scoring of data larger than memory, by every detector."""
 
-import doctest
 import json
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,7 +24,6 @@ from skanomaly.calibration import ConformalDetector
 from skanomaly.out_of_core import fit_batches, open_source, score_batches, score_frame
 from skanomaly.training import blocks
 
-PAGE = Path(__file__).parents[1] / "docs" / "out_of_core.rst"
 NAMES = list("abcdef")
 KINDS = ["memory map", "table", "Parquet"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -417,11 +414,3 @@ def test_frame_of_each_kind(X, named):
     assert score_frame(named, frame[:0]).dtypes["prediction"] == np.int8
     with pytest.raises(TypeError, match="Expected a DataFrame of pandas"):
         score_frame(named, X)
-
-
-@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
-def test_page():
-    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    failed, attempted = doctest.testfile(str(PAGE), False, optionflags=options)
-    assert attempted > 20
-    assert failed == 0

@@ -1,11 +1,9 @@
 """Streams of chunks: what a detector is after each call of `partial_fit`."""
 
 import copy
-import doctest
 import os
 import pickle
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,7 +32,6 @@ from skanomaly.training.reservoir import add_to_reservoir
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Mode collapse", "ignore:The mem", "ignore:The mix", "ignore:memory_size"
 )
-PAGE = Path(__file__).parents[1] / "docs" / "user_guide.rst"
 FITTED_BY_A_STREAM = {
     "n_samples_seen_",
     "reservoir_",
@@ -573,11 +570,3 @@ def test_a_reservoir_of_wide_samples_is_smaller():
     empty = np.empty((0, 2**24), dtype=np.float32)
     kept = add_to_reservoir(empty, Data(wide), np.random.RandomState(0))
     assert len(kept) == 2
-
-
-@pytest.mark.skipif(not PAGE.exists(), reason="the package alone was installed")
-def test_the_page_runs():
-    options = doctest.NORMALIZE_WHITESPACE
-    failed, attempted = doctest.testfile(str(PAGE), False, optionflags=options)
-    assert not failed
-    assert attempted > 8

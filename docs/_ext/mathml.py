@@ -3,16 +3,26 @@
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
+# The invisible operator between a function and its argument.
+APPLICATION = "<mo>&ApplyFunction;</mo>"
+
+
+def to_mathml(tex, **options):
+    """Translate a formula, with the space after log that browsers leave out."""
+    return tex2mathml(tex, **options).replace(
+        APPLICATION, APPLICATION + '<mspace width="0.17em"/>'
+    )
+
 
 def visit_math(translator, node):
     """Write a formula within a line."""
-    translator.body.append(tex2mathml(node.astext()))
+    translator.body.append(to_mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def visit_displaymath(translator, node):
     """Write a formula that stands by itself."""
-    formula = tex2mathml(node.astext(), as_block=True)
+    formula = to_mathml(node.astext(), as_block=True)
     translator.body.append(f'<div class="math">{formula}</div>')
     raise nodes.SkipNode
 

@@ -63,14 +63,15 @@ class DeepEnsemble(VersionMixin, ThresholdMixin, MetaEstimatorMixin, BaseEstimat
 
     See Also
     --------
-    DetectorEnsemble : Combines detectors of different kinds.
+    skanomaly.DetectorEnsemble : Combines detectors of different kinds.
     fit_together : The training in one pass, without an ensemble.
 
     Notes
     -----
     The members score in the same units, so that their mean is one in these units. Where
     that isn't so, as for the discriminators of some adversarial detectors, the member
-    of the largest scores counts most; `DetectorEnsemble` brings them to one scale.
+    of the largest scores counts most; `~skanomaly.DetectorEnsemble` brings them to one
+    scale.
 
     References
     ----------

@@ -49,9 +49,9 @@ def fit_together(detectors: Iterable[Any], X: Any, y: Any = None) -> list[Any]:
 
     One pass takes dense networks that are updated by one loss a step, with the
     optimizer that is the default: rows, no `net_params`, no `warm_start` of a fitted
-    detector. These are `Autoencoder`, `VAE`, `MemAE` and `StudentTeacher`. Adversarial
-    detectors have several losses; `DAGMM` looks at its numbers while it computes, which
-    `torch.vmap` can't; and the convolutions of images and clips are large enough by
+    detector. These are Autoencoder, VAE, MemAE and StudentTeacher. Adversarial
+    detectors have several losses; DAGMM looks at its numbers while it computes, which
+    ``torch.vmap`` can't; and the convolutions of images and clips are large enough by
     themselves.
 
     Examples

@@ -45,7 +45,7 @@ def score_batches(
         Columns that are copied to the result, such as keys.
     n_jobs : int or None, default=None
         Number of parts that are scored at once, by joblib: None means 1 unless in a
-        `joblib.parallel_config` context, of Dask for example, and -1 all processors.
+        ``joblib.parallel_config`` context, of Dask for example, and -1 all processors.
 
     Returns
     -------

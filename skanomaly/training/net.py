@@ -28,7 +28,7 @@ _LARGEST_VALIDATION_BATCH, _VALUES_PER_VALIDATION_BATCH = 1024, 2**17
 
 
 class DetectorNet(NeuralNet):
-    """Train a `DetectorModule` phase by phase, whatever its losses and networks.
+    """Train a DetectorModule phase by phase, whatever its losses and networks.
 
     skorch's own step takes one loss for one optimizer. Here the module yields its
     losses, and each updates one network before the next is computed. Everything else is
@@ -37,7 +37,7 @@ class DetectorNet(NeuralNet):
     Parameters
     ----------
     module : callable
-        Returns the `DetectorModule`; called without arguments.
+        Returns the module; called without arguments.
     streams : Streams or None, default=None
         Decide the first weights, the order of the samples and the noise; None takes
         those of seed 0.
@@ -62,7 +62,7 @@ class DetectorNet(NeuralNet):
 
     See Also
     --------
-    skanomaly.training.phases.train : Runs all phases of a module.
+    skanomaly.training.train : Runs all phases of a module.
 
     Examples
     --------

@@ -31,8 +31,8 @@ def stack_nets(
     Returns
     -------
     net : DetectorNet
-        To be trained with `StackedData`. What it raises a `NotStackableError` for must
-        be trained one after the other, from nets that are made anew.
+        To be trained with ``StackedData``. What raises a ``NotStackableError`` must be
+        trained one after the other, from nets that are made anew.
 
     Examples
     --------
