@@ -33,12 +33,8 @@ def is_plain_doctest(item):
 
 
 def pytest_collection_modifyitems(items):
-    """Run the blocks of a page in one process: each goes on from those before."""
-    # Of a page that is named, pytest by itself would run the doctests alone, too.
+    """Leave out what pytest by itself would run of a page that is named."""
     items[:] = [item for item in items if not is_plain_doctest(item)]
-    for item in items:
-        if item.path.suffix in {".rst", ".md"}:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 pages = Sybil(
