@@ -203,16 +203,7 @@ class TableEncoder(VersionMixin, TransformerMixin, BaseEstimator):
         table = as_table(X, None if names is None else names.tolist())
         _check_shape(table.shape, min_samples=1)
         readers, positions = list(self.readers_.values()), _find_columns(self, table)
-        read = read_columns(readers, table, positions)
-        # ColumnTransformer would check what has just been made, for each encoder anew.
-        parts = [
-            encoder.transform(read[:, columns])
-            for _, encoder, columns in self.transformer_.transformers_
-            if len(columns)
-        ]
-        if self.transformer_.sparse_output_:
-            return hstack(parts, format="csr")
-        return np.hstack([p.toarray() if issparse(p) else p for p in parts])
+        return _encode(self.transformer_, read_columns(readers, table, positions))
 
     def inverse_transform(self, X: Any) -> Any:
         """Return a table that is encoded as X.
@@ -323,6 +314,21 @@ def _make_transformer(encoder, readers):
         sparse_threshold=encoder.sparse_threshold,
         verbose_feature_names_out=False,
     ).set_output(transform="default")
+
+
+def _encode(transformer, read):
+    """Apply the encoders as a fitted ColumnTransformer does, without its checks.
+
+    It would check what has just been made, for each encoder anew.
+    """
+    parts = [
+        encoder.transform(read[:, columns])
+        for _, encoder, columns in transformer.transformers_
+        if len(columns)
+    ]
+    if transformer.sparse_output_:
+        return hstack(parts, format="csr")
+    return np.hstack([p.toarray() if issparse(p) else p for p in parts])
 
 
 def _find_columns(encoder, table):
