@@ -73,7 +73,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
-    "ignore_pattern": r"(benchmarks|reproduce|kddcup99|serve|tracking)",
+    "ignore_pattern": r"(benchmarks|reproduce|kddcup99|serve|tracking|onnx_browser)",
     "subsection_order": [
         "../examples/tables",
         "../examples/thresholds",

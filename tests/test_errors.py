@@ -135,7 +135,9 @@ def test_samples_of_neighbors(samples, kind, message):
     ids=lambda e: type(e).__name__,
 )
 @pytest.mark.parametrize(
-    "samples", [None, "rows.parquet", {"a": [1, 2]}, iter(X)], ids=repr
+    "samples",
+    [None, "rows.parquet", {"a": [1, 2]}, iter(X)],
+    ids=lambda samples: type(samples).__name__,
 )
 def test_samples_that_are_divided(estimator, samples):
     """Rows are drawn from them, and so they must be in memory."""

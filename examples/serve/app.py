@@ -77,8 +77,13 @@ def make_app(detector, reference=None):
     def score(rows: Rows) -> list[Score]:
         """Score one row, or several."""
         X = as_dicts(rows)
-        scores, decisions = detector.score_samples(X), detector.decision_function(X)
-        labels = np.where(decisions < 0, -1, 1)  # predict would score once more
+        scores = detector.score_samples(X)
+        # Each method scores anew, and a Pipeline hides the threshold of its last step.
+        has_offset = hasattr(detector, "offset_")
+        decisions = (
+            scores - detector.offset_ if has_offset else detector.decision_function(X)
+        )
+        labels = np.where(decisions < 0, -1, 1)
         is_conformal = hasattr(detector, "p_values")
         p_values = detector.p_values(X) if is_conformal else [None] * len(X)
         for label, n_rows in Counter(labels.tolist()).items():
