@@ -213,7 +213,9 @@ def test_detectors_and_other_estimators(put, few_in_memory):
     scores = detector.fit(source).score_samples(X)
     for each in (detector, make_pipeline(detector)):
         assert np.array_equal(fit_batches(each, source).score_samples(X), scores)
-    with pytest.raises(TypeError, match=r"got IsolationForest\. Fit it on a sample"):
+    with pytest.raises(
+        TypeError, match=r"got IsolationForest\(\)\. Fit it on a sample"
+    ):
         fit_batches(make_pipeline(StandardScaler(), IsolationForest()), source)
     with pytest.raises(ValueError, match="no rows in X"):
         fit_batches(make_pipeline(StandardScaler(), detector), X[:0])

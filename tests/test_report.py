@@ -272,9 +272,9 @@ def test_the_style_of_the_user_is_left_alone(pipeline, table, tmp_path):
 
 def test_what_is_refused_before_scoring(pipeline, table, tmp_path, monkeypatch):
     monkeypatch.setattr(type(pipeline), "score_samples", None)
-    with pytest.raises(ValueError, match="is a folder"):
+    with pytest.raises(IsADirectoryError, match="is a folder"):
         report(pipeline, table, path=tmp_path)
-    with pytest.raises(ValueError, match="in a folder that exists"):
+    with pytest.raises(FileNotFoundError, match="in a folder that exists"):
         report(pipeline, table, path=tmp_path / "nowhere" / "page.html")
     with pytest.raises(ValueError, match="'top' parameter of report"):
         report(pipeline, table, path=tmp_path / "page.html", top=0)

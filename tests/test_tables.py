@@ -229,7 +229,7 @@ def test_pipeline_clips_what_is_extreme():
     assert clipped.transform(extreme).max() == 3
     assert clipped.transform(-extreme).min() == -3
     assert free.transform(extreme).max() > 1e5
-    with pytest.raises(ValueError, match="clip must be positive"):
+    with pytest.raises(ValueError, match="clip must be a positive number"):
         make_tabular_pipeline(IsolationForest(), clip=0)
 
 

@@ -88,7 +88,8 @@ def as_source(X: Any) -> BlockSource | None:
 def check_pyarrow() -> None:
     """Name the extra that installs pyarrow if it isn't there."""
     try:
-        import_module("pyarrow.dataset")
+        for name in ("pyarrow", "pyarrow.dataset"):
+            import_module(name)
     except ImportError as error:
         raise ImportError(
             "Arrow tables and Parquet files need pyarrow: pip install "
@@ -123,6 +124,8 @@ def _map_file(path: Any) -> np.memmap:
     """Map an array of a file, or say that there is none."""
     try:
         return np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as error:
         raise OSError(f"{path} can't be read as an array of numbers: {error}") from (
             error

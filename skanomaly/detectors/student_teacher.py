@@ -43,7 +43,7 @@ class StudentTeacherModule(DetectorModule):
             self.features = ImageFeatures(input_shape, min(self.patch_sizes, default=1))
             make_embedding = partial(FeatureEmbedding, features=self.features)
             per_patch = 2  # a cell of the features is large
-            self.batch_sizes = (32,)  # its convolutions round others otherwise
+            self.batch_sizes = (8,)  # its convolutions round larger ones otherwise
             teacher = nn.Identity()  # the embedding has its outputs
         embeddings = [
             make_embedding(input_shape, size, self.stride or max(size // per_patch, 1))
