@@ -1,7 +1,7 @@
 """Train a detector of orders, export it, and serve the page that scores one.
 
     pip install 'skanomaly[frames,onnx]'
-    python examples/onnx_browser/train.py          # then open http://localhost:8000
+    python examples/onnx_browser/export_model.py          # then open http://localhost:8000
 
 The page loads onnxruntime-web from a CDN, or from ``node_modules`` beside it after
 ``npm install onnxruntime-web``; the scores are computed in the browser.
