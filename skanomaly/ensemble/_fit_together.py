@@ -39,7 +39,7 @@ def fit_together(detectors: Iterable[Any], X: Any, y: Any = None) -> list[Any]:
 
     See Also
     --------
-    DeepEnsemble : Combines detectors that differ in their seed.
+    skanomaly.DeepEnsemble : Combines detectors that differ in their seed.
 
     Notes
     -----
