@@ -124,10 +124,10 @@ def _map_file(path: Any) -> np.memmap:
     """Map an array of a file, or say that there is none."""
     try:
         return np.load(path, mmap_mode="r")
-    except FileNotFoundError:
-        raise
     except (OSError, ValueError) as error:
-        raise OSError(f"{path} can't be read as an array of numbers: {error}") from (
+        is_missing = isinstance(error, FileNotFoundError)
+        kind = FileNotFoundError if is_missing else OSError
+        raise kind(f"{path} can't be read as an array of numbers: {error}") from (
             error
         )
 
