@@ -127,9 +127,7 @@ def _map_file(path: Any) -> np.memmap:
     except (OSError, ValueError) as error:
         is_missing = isinstance(error, FileNotFoundError)
         kind = FileNotFoundError if is_missing else OSError
-        raise kind(f"{path} can't be read as an array of numbers: {error}") from (
-            error
-        )
+        raise kind(f"{path} can't be read as an array of numbers: {error}") from error
 
 
 def _check_array(X: np.ndarray) -> None:
@@ -175,9 +173,9 @@ def _open_files(paths: Any) -> Any:
             partitioning="hive",
         )
     except (OSError, pa.ArrowException) as error:
-        raise OSError(f"{', '.join(names)} can't be read as Parquet: {error}") from (
-            error
-        )
+        raise OSError(
+            f"{', '.join(names)} can't be read as Parquet: {error}"
+        ) from error
 
 
 def _as_table(frame: Any) -> Any:
