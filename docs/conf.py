@@ -11,8 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-from links import write_inventories  # noqa: E402 # from the folder that was just added
-from methods import methods_of  # noqa: E402
+from links import write_inventories  # noqa: E402 # in the folder that was just added
+from methods import methods_of  # noqa: E402 # in that folder, too
 
 project = "skanomaly"
 author = "The skanomaly developers"

@@ -9,7 +9,7 @@ try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9
-
+    # mypy knows scikit-learn's class by the same name, and not that one of two is made.
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in: such a scikit-learn sets no callbacks."""
 

@@ -24,8 +24,10 @@ def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+                reason = "no CUDA device; what it tests runs on the CPU, too"
+                item.add_marker(pytest.mark.skip(reason=reason))
     if "SKANOMALY_DATA" not in os.environ:
         for item in items:
             if "data" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="SKANOMALY_DATA is not set"))
+                reason = "SKANOMALY_DATA is not set, and the data can't be shipped"
+                item.add_marker(pytest.mark.skip(reason=reason))

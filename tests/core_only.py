@@ -31,12 +31,13 @@ def find_others(name, path=None, target=None):
 
 PathFinder.find_spec = find_others
 
-import numpy as np  # noqa: E402
+# ruff: noqa: E402 # what follows must be imported without the packages hidden above
+import numpy as np
 
-import skanomaly  # noqa: E402
-from skanomaly import datasets, inspection, metrics, out_of_core, video  # noqa: E402
-from skanomaly.__main__ import main as command_line  # noqa: E402
-from skanomaly.calibration import ConformalDetector  # noqa: E402
+import skanomaly
+from skanomaly import datasets, inspection, metrics, out_of_core, video
+from skanomaly.__main__ import main as command_line
+from skanomaly.calibration import ConformalDetector
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
 Y = np.where(np.arange(60) < 50, 1, -1)

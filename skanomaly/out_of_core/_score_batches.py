@@ -143,7 +143,8 @@ def _schema_of_scores(estimator: Any, rows: RowSource, keep: list[str]) -> Any:
     """Return names and types of what is written, the same for each part."""
     import pyarrow as pa
 
-    fields = [rows.schema.field(name) for name in keep]  # type: ignore[attr-defined]
+    table: Any = rows  # where columns are kept: rows of an array have no schema
+    fields = [table.schema.field(name) for name in keep]
     fields += [pa.field("score", pa.float64()), pa.field("prediction", pa.int8())]
     if hasattr(estimator, "p_values"):
         fields.append(pa.field("p_value", pa.float64()))

@@ -81,7 +81,7 @@ class Data:
         return self.source.shape[0] if self.rows is None else len(self.rows)
 
     @property
-    def X(self) -> Any:  # noqa: N802 # skorch's callbacks read `dataset.X`
+    def X(self) -> Any:  # noqa: N802 # the name by which skorch's callbacks ask for it
         """The samples themselves, for callbacks of skorch that ask for them."""
         return self.source if self.rows is None else self.source[self.rows]
 
