@@ -67,9 +67,9 @@ def check_training_samples(detector: Any, X: Any, y: Any = None) -> tuple[Any, S
 def check_samples(detector: Any, X: Any) -> Any:
     """Return float32 samples of the shape seen in fit."""
     if _is_plain(detector, X):
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             X = np.asarray(X, dtype=np.float32, order="C")
-        _check_values(X, type(detector).__name__)
+            _check_values(X, type(detector).__name__)
         return X
     name, wanted = type(detector).__name__, detector.input_shape_
     X = _refuse_other_than_numbers(X, name)
@@ -117,12 +117,13 @@ def _read(detector: Any, X: Any, *, is_fit: bool, use_validate_data: bool) -> An
         "ensure_min_samples": 2 if is_fit else 1,
     }
     name = type(detector).__name__
-    with advice_if_not_numeric(name), np.errstate(over="ignore"):
-        if use_validate_data:
-            X = validate_data(detector, X, reset=is_fit, **options)
-        else:
-            X = check_array(X, estimator=detector, input_name="X", **options)
-    _check_values(X, name)
+    with np.errstate(over="ignore", invalid="ignore"):
+        with advice_if_not_numeric(name):
+            if use_validate_data:
+                X = validate_data(detector, X, reset=is_fit, **options)
+            else:
+                X = check_array(X, estimator=detector, input_name="X", **options)
+        _check_values(X, name)
     return X
 
 
@@ -130,9 +131,8 @@ def _check_values(X: Any, name: str) -> None:
     """Refuse NaN and infinity, part by part."""
     xp: Any = torch if isinstance(X, torch.Tensor) else np
     for values in _parts(X):
-        with np.errstate(over="ignore", invalid="ignore"):
-            is_finite = xp.isfinite(values.sum())  # in one pass, without a mask
-        if is_finite or xp.isfinite(values).all():
+        # The sum takes one pass, and no mask.
+        if math.isfinite(values.sum()) or xp.isfinite(values).all():
             continue
         too_large = "infinity or a value too large for float32"
         raise not_finite("NaN" if xp.isnan(values).any() else too_large, name)

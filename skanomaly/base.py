@@ -269,7 +269,8 @@ class BaseDetector(
 
     def _read(self, X, method: str) -> Data:
         """Return samples of the shape seen in fit as the network takes them."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():  # quicker than to ask scikit-learn first
+            check_is_fitted(self)
         check_same_namespace(self, X, method)
         return make_data(self, read_samples(self, X), self.net_.device)
 
@@ -320,5 +321,8 @@ class BaseDetector(
 @contextmanager
 def _plain_torch_modes() -> Iterator[None]:
     """Work as usual where the caller has switched gradients off."""
+    if torch.is_grad_enabled() and not torch.is_inference_mode_enabled():
+        yield  # setting what is set takes as long as a layer of one row
+        return
     with torch.inference_mode(False), torch.enable_grad():
         yield

@@ -88,7 +88,7 @@ class DetectorModule(nn.Module, ABC):
     default_steps: ClassVar[int] = 1000
     min_epochs: ClassVar[int] = 1
     max_threshold_samples: ClassVar[int | None] = None
-    batch_sizes: tuple[int, ...] = (16, 32, 128, 512, 1024, 4096)
+    batch_sizes: tuple[int, ...] = (16, 32, 128, 512, 1024, 2048)
     ema_decay: float = 0.0
     random_generator: torch.Generator | None = None
     center: Tensor
