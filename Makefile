@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python -m
+FIT = --rows 20000 --repeats 3
 
 .PHONY: kddcup99 benchmark test lint release docs clean
 
@@ -16,10 +17,16 @@ kddcup99: $(VENV)/installed-examples
 
 # Speed and memory beside a bare torch loop and other libraries; takes a quiet machine.
 benchmark: $(VENV)/installed-benchmarks
-	$(VENV)/bin/python examples/benchmarks/few_rows.py
-	$(VENV)/bin/python examples/benchmarks/fit_speed.py
+	$(VENV)/bin/python examples/benchmarks/few_rows.py --calls 300
+	$(VENV)/bin/python examples/benchmarks/fit_speed.py $(FIT) --batch-sizes 1024 256
+	$(VENV)/bin/python examples/benchmarks/fit_speed.py $(FIT) --batch-sizes 32 --epochs 1
+	$(VENV)/bin/python examples/benchmarks/fit_speed.py $(FIT) --detectors \
+		VAE MemAE StudentTeacher GANomaly EGBAD
+	$(VENV)/bin/python examples/benchmarks/batched_members.py
 	$(VENV)/bin/python examples/benchmarks/scaling.py $(ARGS)
 	$(VENV)/bin/python examples/benchmarks/memory.py
+	$(VENV)/bin/python examples/benchmarks/out_of_core.py --linear
+	$(VENV)/bin/python examples/benchmarks/dask_scoring.py
 
 test: $(VENV)/installed-test
 	$(RUN) pytest --quiet --numprocesses auto $(ARGS)

@@ -71,16 +71,19 @@ def collect(
     """
     device = torch.device(device)
     dtype = torch.float32 if device.type == "mps" else torch.float64
-    collected, start = torch.empty(0, dtype=dtype, device=device), 0
+    collected, start = None, 0
     for part in values:
         if part.shape[0] == n_rows:  # all in one batch
             return part.to(device).to(dtype)
-        if not start:
-            collected = collected.new_empty((n_rows, *part.shape[1:]))
+        if collected is None:
+            shape = (n_rows, *part.shape[1:])
+            collected = torch.empty(shape, dtype=dtype, device=device)
         # In float32 to the other device: it may be the one that has float64.
         collected[start : start + len(part)] = part.to(device)
         start += len(part)
-    return collected
+    return (
+        torch.empty(0, dtype=dtype, device=device) if collected is None else collected
+    )
 
 
 def evaluate(module: DetectorModule, method: str, data: Any) -> Tensor:
