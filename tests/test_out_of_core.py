@@ -285,6 +285,22 @@ def test_frames_are_scored(make, X, named, tmp_path):
     assert np.array_equal(found["score"], expected)
 
 
+def test_rows_are_scored_once(X, monkeypatch):
+    conformal = ConformalDetector(FrozenEstimator(NearestNeighborDetector().fit(X)))
+    conformal.fit(X)
+    expected = conformal.score_samples(X), conformal.p_values(X), conformal.predict(X)
+    n_rows, score_samples = [], NearestNeighborDetector.score_samples
+    monkeypatch.setattr(
+        NearestNeighborDetector,
+        "score_samples",
+        lambda self, X: n_rows.append(len(X)) or score_samples(self, X),
+    )
+    found = score_frame(conformal, pd.DataFrame(X))
+    assert n_rows == [len(X)]
+    for name, values in zip(("score", "p_value", "prediction"), expected, strict=True):
+        assert np.array_equal(found[name], values)
+
+
 def test_any_estimator(put, X, tmp_path, few_in_memory):
     frame = pd.DataFrame(X, columns=NAMES)
     forest = make_pipeline(

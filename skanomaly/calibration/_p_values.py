@@ -95,9 +95,9 @@ class PValueMixin(ThresholdMixin):
 
     def _find_p_values(self, X):
         """Return the p-values as an array of numpy."""
-        return self._rank(self._mean_scores(X))
+        return self._p_values_of(self._mean_scores(X))
 
-    def _rank(self, scores):
+    def _p_values_of(self, scores):
         """Return the p-values of scores."""
         n_lower = np.searchsorted(self.calibration_scores_, scores, side="right")
         p_values = (1 + n_lower) / (len(self.calibration_scores_) + 1)

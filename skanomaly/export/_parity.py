@@ -54,7 +54,7 @@ class Comparison:
             "label": [np.where(end < offset, -1, 1) for end in ends],
         }
         if hasattr(estimator, "p_values"):
-            low, high = (estimator._rank(end) for end in ends)
+            low, high = (estimator._p_values_of(end) for end in ends)
             found["p_values"] = [low * (1 - _ROUNDING), high * (1 + _ROUNDING)]
         return {name: (low, high) for name, (low, high) in found.items()}
 
