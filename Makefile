@@ -25,7 +25,8 @@ benchmark: $(VENV)/installed-benchmarks
 	$(VENV)/bin/python examples/benchmarks/batched_members.py
 	$(VENV)/bin/python examples/benchmarks/scaling.py $(ARGS)
 	$(VENV)/bin/python examples/benchmarks/memory.py
-	$(VENV)/bin/python examples/benchmarks/out_of_core.py --linear
+	$(VENV)/bin/python examples/benchmarks/out_of_core.py --linear --columns 32 \
+		--batch-size 1024
 	$(VENV)/bin/python examples/benchmarks/dask_scoring.py
 
 test: $(VENV)/installed-test

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def read(sink):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--memory-limit", type=float, default=0.8, help="GB a worker")
+    parser.add_argument("--memory-limit", type=float, default=1.0, help="GB a worker")
     parser.add_argument("--times", type=float, default=4.0, help="size of the data")
     parser.add_argument("--columns", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=1)
@@ -91,7 +92,7 @@ def compare(args, detector, folder, n_rows):
     seconds = {1: [], 2: []}
     for nth in range(args.rounds):
         for n_workers, found in seconds.items():
-            with cluster_of(n_workers, args.memory_limit) as cluster, Client(cluster):
+            with connected(n_workers, args.memory_limit):
                 score(detector, folder / "few", folder / f"few-{n_workers}-{nth}")
                 sink = folder / f"all-{n_workers}-{nth}"
                 found.append(score(detector, folder / "all", sink))
@@ -99,7 +100,7 @@ def compare(args, detector, folder, n_rows):
     share = one / (2 * two)
     mark = "" if share >= SHARE_WANTED else "  too little"
     print(f"1 worker {one:.0f} s, 2 workers {two:.0f} s: {share:.0%} of ideal{mark}")
-    with cluster_of(2, args.memory_limit) as cluster, Client(cluster) as client:
+    with connected(2, args.memory_limit) as client:
         score(detector, folder / "few", folder / "few-killed")
         kill_later(client, two / 3)
         killed = score(detector, folder / "all", folder / "killed")
@@ -107,14 +108,18 @@ def compare(args, detector, folder, n_rows):
     print(f"a worker killed: {killed:.0f} s, {'the same' if same else 'OTHER'} scores")
 
 
-def cluster_of(n_workers, memory_limit):
-    """Start processes on this machine."""
-    return LocalCluster(
+@contextmanager
+def connected(n_workers, memory_limit):
+    """Start processes on this machine, of one thread each for reading, too."""
+    cluster = LocalCluster(
         n_workers=n_workers,
         threads_per_worker=1,
         memory_limit=f"{memory_limit}GiB",
         dashboard_address=None,
     )
+    with cluster, Client(cluster) as client:
+        client.run(pa.set_cpu_count, 1)
+        yield client
 
 
 if __name__ == "__main__":
