@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "mathml",
+    "spaces",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",
@@ -86,6 +87,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skanomaly": None},
     "backreferences_dir": "generated",
     "show_memory": False,
+    "write_computation_times": False,  # a page that loads scripts from elsewhere
     "remove_config_comments": True,
     "abort_on_example_error": True,
 }
@@ -93,6 +95,9 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "skanomaly"
 html_show_sourcelink = False
+# Pages with no others below them have nothing to list beside them.
+_single = ["install", "choose", "results", "adbench", "benchmarks", "developing"]
+html_sidebars = {page: [] for page in [*_single, "changelog", "search", "genindex"]}
 html_static_path = ["_static"]
 html_css_files = ["skanomaly.css"]
 html_theme_options = {
