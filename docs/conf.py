@@ -11,8 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-from links import write_inventories  # noqa: E402 # in the folder that was just added
-from methods import methods_of  # noqa: E402 # in that folder, too
+from changelog import write_changelog  # noqa: E402 # in the folder that was just added
+from links import write_inventories  # noqa: E402 # in that folder, too
+from methods import methods_of  # noqa: E402 # and this one
 
 project = "skanomaly"
 author = "The skanomaly developers"
@@ -56,6 +57,7 @@ _detectors = "".join(
     ".. autosummary::\n   :toctree: generated/\n   :nosignatures:\n\n"
     f"{_detectors}"
 )
+write_changelog(HERE.parent / "CHANGELOG.md", HERE / "_list_of_changes.rst")
 autosummary_generate = ["api.rst", "_list_of_classes.rst"]
 # A function in a setting keeps Sphinx from caching the settings, and nothing else.
 suppress_warnings = ["config.cache"]
