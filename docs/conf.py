@@ -11,8 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-from links import write_inventories  # noqa: E402 # in the folder that was just added
-from methods import methods_of  # noqa: E402 # in that folder, too
+from changelog import write_changelog  # noqa: E402 # in the folder that was just added
+from links import write_inventories  # noqa: E402 # in that folder, too
+from methods import methods_of  # noqa: E402 # and this one
 
 project = "skanomaly"
 author = "The skanomaly developers"
@@ -25,6 +26,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
     "mathml",
+    "spaces",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",
@@ -55,6 +57,7 @@ _detectors = "".join(
     ".. autosummary::\n   :toctree: generated/\n   :nosignatures:\n\n"
     f"{_detectors}"
 )
+write_changelog(HERE.parent / "CHANGELOG.md", HERE / "_list_of_changes.rst")
 autosummary_generate = ["api.rst", "_list_of_classes.rst"]
 # A function in a setting keeps Sphinx from caching the settings, and nothing else.
 suppress_warnings = ["config.cache"]
@@ -86,6 +89,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skanomaly": None},
     "backreferences_dir": "generated",
     "show_memory": False,
+    "write_computation_times": False,  # a page that loads scripts from elsewhere
     "remove_config_comments": True,
     "abort_on_example_error": True,
 }
@@ -93,6 +97,9 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "skanomaly"
 html_show_sourcelink = False
+# Pages with no others below them have nothing to list beside them.
+_single = ["install", "choose", "results", "adbench", "benchmarks", "developing"]
+html_sidebars = {page: [] for page in [*_single, "changelog", "search", "genindex"]}
 html_static_path = ["_static"]
 html_css_files = ["skanomaly.css"]
 html_theme_options = {

@@ -8,12 +8,12 @@ import argparse
 import sys
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import __version__
+from ._arguments import make_parser
 from ._files import check_path, replacing
 
 _SUFFIXES = (".csv", ".parquet")
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     status : int
         0, or 2 after an error, which is printed.
     """
-    args = _make_parser().parse_args(arguments)
+    args = make_parser(__version__).parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
@@ -42,39 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"skanomaly: error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _make_parser():
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m skanomaly")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="score")
-    score = commands.add_parser(
-        "score",
-        help="score the rows of a table, and tell why they are abnormal",
-        description="Print the most abnormal rows of a table with the reasons: "
-        "columns, what they hold and, in brackets, what was expected. Without --train "
-        "and --model a detector is fitted on the rows themselves, and p_value is the "
-        "fraction of them that is at least as abnormal; else it is the p-value of a "
-        "normal row.",
-    )
-    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
-    score.add_argument("table", type=Path, help="CSV or Parquet file")
-    score.add_argument("--top", type=int, default=20, help="rows told (%(default)s)")
-    score.add_argument("--reasons", type=int, default=3, help="of a row (%(default)s)")
-    fitted = score.add_mutually_exclusive_group()
-    fitted.add_argument("--train", help="normal rows to fit on", **file)
-    fitted.add_argument(
-        "--model",
-        help="a fitted estimator, of --save or skanomaly.save; no code in it is run",
-        **file,
-    )
-    score.add_argument("--drop", nargs="+", help="columns to leave out", metavar="NAME")
-    score.add_argument("--seed", type=int, default=0, help="of the fit (%(default)s)")
-    score.add_argument("--output", help="all rows with scores, CSV or Parquet", **file)
-    score.add_argument("--report", help="a page of HTML", **file)
-    score.add_argument("--save", help="the fitted estimator", **file)
-    return parser
 
 
 def _score(args):
@@ -107,6 +74,10 @@ def _check(args):
     for name in ("top", "reasons"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1, got {getattr(args, name)}.")
+    if args.model is not None and args.drop is not None:
+        raise ValueError(
+            "--drop belongs to a fit: the detector of --model has its columns already."
+        )
     for name in ("output", "report", "save"):
         if getattr(args, name) is not None:
             check_path(getattr(args, name), f"--{name}")

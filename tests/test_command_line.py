@@ -11,6 +11,7 @@ from sklearn.preprocessing import Binarizer
 
 import skanomaly
 from skanomaly.__main__ import main
+from skanomaly._arguments import _EXAMPLE, _EXAMPLES
 from skanomaly.calibration import ConformalDetector
 
 
@@ -108,6 +109,7 @@ def test_a_report_is_written(run, folder):
 ERRORS = {
     "No such file or directory: 'nobody.csv'": ["nobody.csv"],
     "people.txt is no table: its name must end with .csv or .parquet.": ["people.txt"],
+    "--drop belongs to a fit": ["people.csv", "--model", "model.skops", "--drop", "id"],
     "--top must be at least 1, got 0.": ["people.csv", "--top", "0"],
     "--report must be in a folder that exists, got nowhere/page.html.": [
         "people.csv",
@@ -165,12 +167,36 @@ def test_what_is_missing_is_named(run, monkeypatch):
     assert "pip install 'skanomaly[persistence]'" in told.err
 
 
-def test_help_and_version(capsys):
-    for arguments, text in (
-        (["score", "--help"], "--train FILE"),
-        (["--version"], None),
-    ):
+def test_help_names_the_command_and_the_defaults(capsys):
+    told = {}
+    for command in ((), ("score",)):
         with pytest.raises(SystemExit) as stop:
-            main(arguments)
+            main([*command, "--help"])
         assert stop.value.code == 0
-        assert (text or skanomaly.__version__) in capsys.readouterr().out
+        told[command] = " ".join(capsys.readouterr().out.split())
+    assert "the most abnormal rows of a CSV or Parquet file" in told[()]
+    assert "python -m skanomaly score orders.csv" in told[()]
+    for text in ("(default: 20)", "(default: 3)", "(default: 0)", "(default: TABLE)"):
+        assert text in told["score",]
+
+
+def test_the_examples_of_the_help_run(folder, monkeypatch, capsys):
+    people = (folder / "people.csv").read_bytes()
+    for name in ("orders", "today", "next"):
+        (folder / f"{name}.csv").write_bytes(people)
+    monkeypatch.chdir(folder)
+    lines = [line.strip() for line in f"{_EXAMPLE}\n{_EXAMPLES}".splitlines()]
+    prefix = "python -m skanomaly "
+    examples = [line for line in lines if line.startswith(prefix)]
+    assert len(examples) == 4
+    for example in examples:
+        assert main(example.removeprefix(prefix).split()) == 0
+    assert (folder / "scored.csv").exists()
+    assert capsys.readouterr().out.count("p_value") == 4
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"skanomaly {skanomaly.__version__}\n"

@@ -144,6 +144,7 @@ MAY_IMPORT = {
         {"video", "_decorators", "_version"},
         {"numpy", "scipy", "sklearn", "cv2"},
     ),
+    "_arguments": (set(), set()),
     "_files": (set(), set()),
     "persistence": (
         {"persistence", "preprocessing", "_files"},
@@ -156,6 +157,7 @@ MAY_IMPORT = {
             "inspection",
             "persistence",
             "preprocessing",
+            "_arguments",
             "_files",
         },
         {"numpy", "pandas"},

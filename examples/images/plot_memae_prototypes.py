@@ -51,7 +51,7 @@ print(f"items with a weight above zero, mean: {detector.mean_active_items_:.1f}"
 # Each item, decoded, is a prototype of what is normal.
 from skanomaly.inspection import PrototypesDisplay
 
-_ = PrototypesDisplay.from_estimator(detector)
+_ = PrototypesDisplay.from_estimator(detector, n_columns=5)
 
 # %%
 # Reconstructions

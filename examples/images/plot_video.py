@@ -14,7 +14,7 @@ for training have none.
 # A background, noise, and persons of about 9 x 5 pixels who walk to the left or to the
 # right. A rider is more than twice as fast.
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 3
 import numpy as np
 
 rng = np.random.default_rng(0)

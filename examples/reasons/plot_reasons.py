@@ -64,7 +64,7 @@ import matplotlib.pyplot as plt
 from skanomaly.inspection import ReasonsDisplay
 
 reasons = explain(detector, mistakes)
-figure, axes = plt.subplots(2, 2, figsize=(11, 4.5), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
 for ax, sample in zip(axes.flat, (0, 3, 5, 6), strict=True):
     ReasonsDisplay.from_reasons(reasons, sample=sample, ax=ax)
     ax.set(title=f"row {sample}", xlabel="")

@@ -5,7 +5,7 @@ Detectors compared on shapes in the plane
 What each detector takes for normal when it has seen the gray points: dark regions are
 abnormal, and the line is the threshold that calls a fiftieth of the training points
 outliers. The number is the AUC of further points of the shape against points drawn
-evenly from the whole square, and the time is that of the fit, on one thread.
+evenly from the whole square, and the time is the CPU's for the fit, on one thread.
 
 In the plane one can look at a detector, and no more than that. A network is made for
 tens or hundreds of columns that depend on each other; here, where nearest neighbors
@@ -64,9 +64,9 @@ for row, (shape, points) in zip(axes, shapes.items(), strict=True):
     labels = np.repeat([1, -1], [len(X_test), len(everywhere)])
     row[0].set_ylabel(shape)
     for ax, detector in zip(row, detectors.values(), strict=True):
-        start = time.perf_counter()
+        start = time.process_time()
         detector.fit(X)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         scores = detector.decision_function(grid.reshape(-1, 2)).reshape(60, 60)
         # By rank, as each detector has units of its own.
         ranks = scores.ravel().argsort().argsort().reshape(scores.shape)
