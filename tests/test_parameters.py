@@ -102,7 +102,7 @@ EACH_VALUE = [
 
 
 def fit(Detector, X=ROWS, **params):
-    settings = {"max_epochs": 4, "random_state": 0, **params}
+    settings = {"max_epochs": 4, "batch_size": 32, "random_state": 0, **params}
     return make_detector(Detector, **settings).fit(X)
 
 

@@ -368,7 +368,7 @@ def test_a_graph_is_traced_once_for_a_shape(monkeypatch):
         make(graph, *args)
 
     monkeypatch.setattr(LossGraph, "__init__", count)
-    fit_together(make_members(), make_samples(n_samples=100))  # batches of 32 and 4
+    fit_together(make_members(), make_samples(n_samples=100))  # batches of 64 and 36
     assert len(n_traced) == 2
 
 
