@@ -26,6 +26,8 @@ from skanomaly.calibration import ConformalDetector
 from skanomaly.out_of_core import fit_batches, open_source, score_batches, score_frame
 from skanomaly.training import blocks
 
+# Five epochs are no training for a generator, and its warning says so.
+pytestmark = pytest.mark.filterwarnings("ignore:Mode collapse")
 # Of batches that a buffer of `few_in_memory` has several of.
 make_detector = partial(helpers.make_detector, batch_size=32)
 NAMES = list("abcdef")
