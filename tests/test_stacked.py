@@ -107,6 +107,7 @@ def test_the_same_to_the_bit_each_time():
         assert np.array_equal(a.score_samples(new), b.score_samples(new))
 
 
+@ignore_convergence
 def test_a_shared_random_state_gives_what_a_loop_would_give(fitted_alone):
     X, new = make_samples(), make_outliers()
 
