@@ -92,6 +92,7 @@ def test_each_is_fitted_as_if_it_were_alone(name, fitted_alone):
 
 def test_members_stop_early_each_for_itself():
     params = {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 40}
+    params |= {"batch_size": 32, "hidden_sizes": None}
     members = fit_together(make_members(n_members=4, **params), make_samples())
     assert len({member.n_iter_ for member in members}) > 1
     for member in members:
