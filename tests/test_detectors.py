@@ -442,7 +442,8 @@ def test_frames(Detector):
 def test_constant_features(Detector):
     X = make_samples()
     X[:, 2] = 5
-    detector = make_detector(Detector, max_epochs=60, random_state=0).fit(X)
+    params = {"max_epochs": 60, "batch_size": 32, "hidden_sizes": None}
+    detector = make_detector(Detector, **params, random_state=0).fit(X)
     assert np.isfinite(detector.score_samples(X)).all()
     changed = X.copy()
     changed[:, 2] = 9
