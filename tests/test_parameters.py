@@ -102,8 +102,8 @@ EACH_VALUE = [
 
 
 def fit(Detector, X=ROWS, **params):
-    settings = {"max_epochs": 4, "batch_size": 32, "random_state": 0, **params}
-    return make_detector(Detector, **settings).fit(X)
+    settings = {"max_epochs": 4, "batch_size": 32, "hidden_sizes": None}
+    return make_detector(Detector, **{**settings, "random_state": 0, **params}).fit(X)
 
 
 def observe(Detector, name, capfd, **params):
