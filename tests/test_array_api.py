@@ -59,7 +59,8 @@ def assert_same_bits(tensors, arrays):
 )
 def test_bits_are_those_of_numpy(Detector, kind, params):
     X = make_samples(kind, 40)
-    detector = make_detector(Detector, max_epochs=2, random_state=0, **params)
+    settings = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
+    detector = make_detector(Detector, **settings, **params)
     arrays = results_of(clone(detector).fit(X), X)
     with config_context(array_api_dispatch=True):
         tensors = results_of(detector.fit(torch.tensor(X)), torch.tensor(X))

@@ -52,8 +52,8 @@ def expected_failures(estimator):
 @ignore_convergence
 @pytest.mark.filterwarnings("ignore:X has values of about")
 @parametrize_with_checks(
-    [make_detector(cls) for cls in all_detectors()]
-    + [make_detector(MemAE, early_stopping=True)],
+    [make_detector(cls, max_epochs=2) for cls in all_detectors()]
+    + [make_detector(MemAE, max_epochs=2, early_stopping=True)],
     expected_failed_checks=expected_failures,
 )
 def test_estimator_check(estimator, check):
@@ -79,7 +79,8 @@ def test_further_check(Detector, check):
 @pytest.mark.parametrize(("Detector", "params", "kind"), EACH_VARIANT)
 def test_each_option(Detector, params, kind):
     X = make_samples(SMALL_IMAGES if kind == "images" else kind, 40)
-    detector = make_detector(Detector, max_epochs=2, random_state=0, **params).fit(X)
+    settings = {"max_epochs": 2, "batch_size": 32, "random_state": 0}
+    detector = make_detector(Detector, **settings, **params).fit(X)
     scores = detector.score_samples(X)
     assert np.isfinite(scores).all()
     assert np.array_equal(detector.score_samples(X[::-1]), scores[::-1])

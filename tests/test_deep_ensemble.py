@@ -73,6 +73,7 @@ def test_processes_divide_the_members():
     )
 
 
+@pytest.mark.filterwarnings("ignore:Mode collapse")
 @pytest.mark.parametrize(
     "estimator",
     [

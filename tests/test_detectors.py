@@ -12,6 +12,7 @@ import io
 import pickle
 import random
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import joblib
 import numpy as np
@@ -101,10 +102,9 @@ def test_anomaly_map_shows_what_was_spoilt(Detector):
 
 @each_detector
 def test_training_lowers_the_loss_and_raises_the_scores(Detector):
-    X = make_samples()
+    X, params = make_samples(), {"hidden_sizes": None, "random_state": 0}
     little, more = (
-        make_detector(Detector, max_epochs=n_epochs, random_state=0)
-        for n_epochs in (2, 60)
+        make_detector(Detector, max_epochs=n_epochs, **params) for n_epochs in (2, 60)
     )
     for each in (little, more):
         if "n_search_steps" in own_fields(Detector):
@@ -173,23 +173,23 @@ def _weights(net):
 
 @each_detector
 def test_same_seed_same_scores(Detector):
-    X = make_samples()
-    first = make_detector(Detector, random_state=7)
+    X, short = make_samples(), partial(make_detector, Detector, max_epochs=2)
+    first = short(random_state=7)
     scores = first.fit(X).score_samples(X)
     torch.manual_seed(123)
     np.random.seed(123)
     same = [
-        make_detector(Detector, random_state=7).fit(X),
+        short(random_state=7).fit(X),
         clone(first).fit(X),
         first.fit(X),
-        make_detector(Detector, random_state=1).set_params(random_state=7).fit(X),
-        make_detector(Detector, random_state=np.random.RandomState(7)).fit(X),
+        short(random_state=1).set_params(random_state=7).fit(X),
+        short(random_state=np.random.RandomState(7)).fit(X),
     ]
     for detector in same:
         assert np.array_equal(detector.score_samples(X), scores)
-    other = make_detector(Detector, random_state=8).fit(X)
+    other = short(random_state=8).fit(X)
     assert not np.allclose(other.score_samples(X), scores)
-    first, second = (make_detector(Detector).fit(X).score_samples(X) for _ in range(2))
+    first, second = (short().fit(X).score_samples(X) for _ in range(2))
     assert not np.allclose(first, second)
 
 
@@ -222,7 +222,7 @@ def test_fits_in_threads_do_not_disturb_each_other(Detector):
 def test_seed_survives_pickling(Detector):
     X = make_samples()
     first, second = (
-        make_detector(Detector, warm_start=True, random_state=seed).fit(X)
+        make_detector(Detector, max_epochs=2, warm_start=True, random_state=seed).fit(X)
         for seed in (0, 1)
     )
     shipped = [pickle.loads(pickle.dumps(each)) for each in (first, second)]
@@ -242,10 +242,14 @@ def test_seed_survives_pickling(Detector):
 # -- scores ----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("package_batches")
 @each_detector
 @each_shape
 def test_score_does_not_depend_on_the_batch(Detector, kind):
-    detector, X = fitted(Detector, kind), make_samples(kind, 300)
+    """With networks of the default sizes, as kernels differ by size."""
+    X = make_samples(kind, 300)
+    params = {"max_epochs": 2, "hidden_sizes": None, "random_state": 0}
+    detector = make_detector(Detector, **params).fit(X[:100])
     scores = detector.score_samples(X)
     assert scores.dtype == np.float64
     assert np.array_equal(detector.score_samples(X), scores)
@@ -262,6 +266,7 @@ WIDTHS = [*range(1, 41), 63, 65, 127]
 ODD_SIZES = [(10, 5), (7, 3), (31, 9), (33, 11), (13,), (5, 2), (6, 7)]
 
 
+@pytest.mark.usefixtures("package_batches")
 @pytest.mark.parametrize(
     ("Detector", "width"),
     [
@@ -287,6 +292,7 @@ def test_rows_of_any_width_are_rounded_alike_wherever_they_stand(Detector, width
     assert np.array_equal(detector.score_samples(X[:1]), scores[:1])
 
 
+@pytest.mark.usefixtures("package_batches")
 @pytest.mark.parametrize("width", range(18, 24))
 def test_memae_of_defaults_rounds_rows_alike(width):
     X = make_samples((width,), 200)
@@ -411,7 +417,8 @@ def test_flat_rows_are_reshaped_to_samples(Detector):
     assert detector.anomaly_map(flat[:9]).shape == flat[:9].shape
     assert detector.n_features_in_ == flat.shape[1]
     assert detector.input_shape_ == shape
-    pipeline = make_pipeline(StandardScaler(), clone(detector)).fit(flat)
+    short = clone(detector).set_params(max_epochs=2)
+    pipeline = make_pipeline(StandardScaler(), short).fit(flat)
     assert pipeline.score_samples(flat).shape == (len(X),)
     assert not detector.__sklearn_tags__().input_tags.sparse
 
@@ -435,7 +442,8 @@ def test_frames(Detector):
 def test_constant_features(Detector):
     X = make_samples()
     X[:, 2] = 5
-    detector = make_detector(Detector, max_epochs=60, random_state=0).fit(X)
+    params = {"max_epochs": 60, "batch_size": 32, "hidden_sizes": None}
+    detector = make_detector(Detector, **params, random_state=0).fit(X)
     assert np.isfinite(detector.score_samples(X)).all()
     changed = X.copy()
     changed[:, 2] = 9
@@ -798,6 +806,7 @@ def test_pickle_does_not_grow_with_the_data(Detector):
     assert size < 4 * n_weights + 8000
 
 
+@pytest.mark.usefixtures("package_batches")  # the workers' own
 def test_subclass_of_a_notebook_travels():
     """A class that no module holds can be shipped to a worker and back."""
 

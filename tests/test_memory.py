@@ -90,8 +90,8 @@ print(peak() - before)
 @pytest.mark.parametrize(
     ("name", "params", "n_samples"),
     [
-        ("OGNet", {"max_epochs": 1}, 10_000),
-        ("StudentTeacher", {"max_epochs": 1}, 10_000),
+        ("OGNet", {"max_epochs": 1, "batch_size": 128}, 10_000),
+        ("StudentTeacher", {"max_epochs": 1, "batch_size": 128}, 10_000),
         ("MemAE", {"max_epochs": 2, "memory_size": 2000, "batch_size": 128}, 5000),
     ],
 )

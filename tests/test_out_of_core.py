@@ -2,7 +2,9 @@
 
 import json
 import pickle
+from functools import partial
 
+import helpers
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -10,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
-from helpers import each_detector, make_detector, make_outliers, make_samples
+from helpers import each_detector, make_outliers, make_samples
 from joblib import parallel_config
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
@@ -24,6 +26,10 @@ from skanomaly.calibration import ConformalDetector
 from skanomaly.out_of_core import fit_batches, open_source, score_batches, score_frame
 from skanomaly.training import blocks
 
+# Five epochs are no training for a generator, and its warning says so.
+pytestmark = pytest.mark.filterwarnings("ignore:Mode collapse")
+# Of batches that a buffer of `few_in_memory` has several of.
+make_detector = partial(helpers.make_detector, batch_size=32)
 NAMES = list("abcdef")
 KINDS = ["memory map", "table", "Parquet"]
 each_kind = pytest.mark.parametrize("kind", KINDS)

@@ -50,7 +50,8 @@ def chunks(n_chunks, kind="rows", n_samples=60, first=0):
 
 
 def stream(Detector, parts, **params):
-    detector = make_detector(Detector, random_state=0, **params)
+    settings = {"batch_size": 32, "random_state": 0}  # of which a chunk has several
+    detector = make_detector(Detector, **settings | params)
     for X in parts:
         detector.partial_fit(X)
     return detector
@@ -140,7 +141,8 @@ def test_it_goes_on_after_fit(Detector):
 def test_fit_begins_anew(Detector):
     X = make_samples()
     anew = stream(Detector, chunks(2)).fit(X)
-    assert is_same(anew, make_detector(Detector, random_state=0).fit(X), X)
+    same = make_detector(Detector, batch_size=32, random_state=0).fit(X)
+    assert is_same(anew, same, X)
     assert not FITTED_BY_A_STREAM & vars(anew).keys()
 
 
@@ -149,9 +151,7 @@ def test_same_seed_same_stream(Detector):
     parts = chunks(3)
     first, second = stream(Detector, parts), stream(Detector, parts)
     assert is_same(first, second, parts[0])
-    other = make_detector(Detector, random_state=1)
-    for X in parts:
-        other.partial_fit(X)
+    other = stream(Detector, parts, random_state=1)
     assert not is_same(first, other, parts[0])
 
 
