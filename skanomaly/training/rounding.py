@@ -12,9 +12,11 @@ from skanomaly.nn import DetectorModule
 # enough that the batch stays in its cache.
 _VALUES_PER_BATCH = 2**18
 _BLOCK = 32
-# Sums in another order are equal more often than not, so one sample proves nothing. The
-# number is prime, so that a sample comes to stand at many places of a kernel's blocks.
+# Sums in another order are equal more often than not, so one sample proves nothing.
+# Prime, so that a sample comes to stand at many places of a kernel's blocks.
 _N_PROBES = 251
+# A map may take dozens of gradients, and each of its numbers is a proof.
+_LARGEST_BATCH_OF_MAPS, _N_MAPPED_PROBES = 512, 37
 
 
 def largest_size(sample_shape: tuple[int, ...], limit: int) -> int:
@@ -71,31 +73,44 @@ def sizes_alike(module: DetectorModule, method: str, n_rows: int) -> tuple[int, 
     key = (method, torch.get_num_threads())
     if key in module.sizes_alike:
         return module.sizes_alike[key]
-    sample_shape = tuple(module.center.shape)
-    largest = largest_size(sample_shape, module.batch_sizes[-1])
+    limit, n_probes = module.batch_sizes[-1], _N_PROBES
+    if method == "anomaly_map":
+        limit, n_probes = min(limit, _LARGEST_BATCH_OF_MAPS), _N_MAPPED_PROBES
+    largest = largest_size(tuple(module.center.shape), limit)
     smaller = tuple(size for size in module.batch_sizes if size < largest)
     if not smaller or not 0 < n_rows % largest <= smaller[-1]:
         return (largest,)
-    alike = _try_out(getattr(module, method), module.center, (*smaller, largest))
+    probes = _draw_probes(module.center, n_probes)
+    alike = _try_out(getattr(module, method), probes, (*smaller, largest))
     module.sizes_alike[key] = alike
     return alike
 
 
+def _draw_probes(center: Tensor, n_probes: int) -> Tensor:
+    """Draw samples around the center, always the same."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (n_probes, *center.shape)
+    probes = torch.randn(shape, generator=generator, dtype=torch.float32)
+    return center + probes.to(center.device)
+
+
 def _try_out(
-    fn: Callable[[Tensor], Tensor], center: Tensor, sizes: tuple[int, ...]
+    fn: Callable[[Tensor], Tensor], probes: Tensor, sizes: tuple[int, ...]
 ) -> tuple[int, ...]:
     """Return the sizes at which samples get the values that they get in the largest."""
-    generator = torch.Generator().manual_seed(0)
-    shape = (_N_PROBES, *center.shape)
-    probes = torch.randn(shape, generator=generator, dtype=torch.float32)
-    probes = center + probes.to(center.device)
-    expected = _repeat(fn, probes, sizes[-1])
-    alike = [n for n in sizes[:-1] if torch.equal(_repeat(fn, probes, n), expected)]
+    expected, _ = _repeat(fn, probes, sizes[-1])
+    alike = []
+    for size in sizes[:-1]:
+        values, order = _repeat(fn, probes, size)
+        if torch.equal(values, expected[order]):
+            alike.append(size)
     return (*alike, sizes[-1])
 
 
-def _repeat(fn: Callable[[Tensor], Tensor], probes: Tensor, size: int) -> Tensor:
-    """Return the values of the probes from batches of one size, the last one filled."""
+def _repeat(
+    fn: Callable[[Tensor], Tensor], probes: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """Fill batches of one size with the probes; return values, and which probe's."""
     n_batches = -(-len(probes) // size)
     order = torch.arange(n_batches * size, device=probes.device) % len(probes)
-    return torch.cat([fn(probes[rows]) for rows in order.split(size)])[: len(probes)]
+    return torch.cat([fn(probes[rows]) for rows in order.split(size)]), order
