@@ -21,11 +21,6 @@ cloudpickle = pytest.importorskip("cloudpickle")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small_batches():
-    """Have none: the workers score in the batches of the package."""
-
-
 @pytest.fixture(scope="module")
 def client():
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers have no tests

@@ -242,7 +242,6 @@ def test_seed_survives_pickling(Detector):
 # -- scores ----------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("package_batches")
 @each_detector
 @each_shape
 def test_score_does_not_depend_on_the_batch(Detector, kind):
@@ -266,7 +265,6 @@ WIDTHS = [*range(1, 41), 63, 65, 127]
 ODD_SIZES = [(10, 5), (7, 3), (31, 9), (33, 11), (13,), (5, 2), (6, 7)]
 
 
-@pytest.mark.usefixtures("package_batches")
 @pytest.mark.parametrize(
     ("Detector", "width"),
     [
@@ -292,7 +290,6 @@ def test_rows_of_any_width_are_rounded_alike_wherever_they_stand(Detector, width
     assert np.array_equal(detector.score_samples(X[:1]), scores[:1])
 
 
-@pytest.mark.usefixtures("package_batches")
 @pytest.mark.parametrize("width", range(18, 24))
 def test_memae_of_defaults_rounds_rows_alike(width):
     X = make_samples((width,), 200)
@@ -806,7 +803,6 @@ def test_pickle_does_not_grow_with_the_data(Detector):
     assert size < 4 * n_weights + 8000
 
 
-@pytest.mark.usefixtures("package_batches")  # the workers' own
 def test_subclass_of_a_notebook_travels():
     """A class that no module holds can be shipped to a worker and back."""
 

@@ -78,11 +78,6 @@ def make_table(n_rows=80):
     return frame
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small_batches():
-    """Have none: other processes score in the batches of the package."""
-
-
 @pytest.fixture
 def path(tmp_path):
     """Return where to save."""
