@@ -22,7 +22,7 @@ benchmark: $(VENV)/installed-benchmarks
 	$(VENV)/bin/python examples/benchmarks/fit_speed.py $(FIT) --batch-sizes 32 --epochs 1
 	$(VENV)/bin/python examples/benchmarks/fit_speed.py $(FIT) --detectors \
 		VAE MemAE StudentTeacher GANomaly EGBAD
-	$(VENV)/bin/python examples/benchmarks/batched_members.py
+	$(VENV)/bin/python examples/benchmarks/batched_members.py --network narrow VAE
 	$(VENV)/bin/python examples/benchmarks/scaling.py $(ARGS)
 	$(VENV)/bin/python examples/benchmarks/memory.py
 	$(VENV)/bin/python examples/benchmarks/out_of_core.py --linear --columns 32 \
