@@ -56,8 +56,9 @@ def mutated(mutation: Mutation, text: str) -> str:
 def read_list(path: Path = LIST) -> list[Mutation]:
     """Read all mutations; one without tests takes those of its file."""
     content = tomllib.loads(path.read_text())
+    tests = content["tests"]
     return [
-        Mutation(**{"tests": content["tests"].get(each["file"]), **each})
+        Mutation(**each | {"tests": each.get("tests") or tests[each["file"]]})
         for each in content["mutation"]
     ]
 

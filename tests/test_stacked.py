@@ -90,12 +90,21 @@ def test_each_is_fitted_as_if_it_were_alone(name, fitted_alone):
     assert not np.allclose(scores[0], scores[1])
 
 
-def test_members_stop_early_each_for_itself():
+def test_members_stop_early_each_for_itself(monkeypatch):
+    nets, make = [], skanomaly._fit_together.stack_nets
+
+    def keep(*args):
+        nets.append(make(*args))
+        return nets[-1]
+
+    monkeypatch.setattr(skanomaly._fit_together, "stack_nets", keep)
     params = {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 40}
     members = fit_together(make_members(n_members=4, **params), make_samples())
-    assert len({member.n_iter_ for member in members}) > 1
+    n_epochs = [member.n_iter_ for member in members]
+    assert len(set(n_epochs)) > 1
     for member in members:
         assert len(member.net_.history) == member.n_iter_
+    assert len(nets[0].history) == max(n_epochs) < 40
 
 
 def test_the_same_to_the_bit_each_time():
