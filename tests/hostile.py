@@ -140,7 +140,11 @@ def with_attribute(data, name, node, **members):
     """Return a signed file whose estimator has an attribute more, or another one."""
 
     def change(document):
-        document["content"]["content"][name] = node
+        attributes = document["content"]
+        attributes["content"][name] = node
+        # skops reads as many items of a dictionary as there are types of keys.
+        key_types = attributes["key_types"]["content"]
+        key_types.append(key_types[0])
 
     changed = members_of(with_document(data, change))
     return signed({**changed, **{n.replace("_", "."): m for n, m in members.items()}})
