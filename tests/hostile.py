@@ -300,7 +300,7 @@ def _random_state(data):
 def _doubled(data):
     """Lists that hold the one before twice, by its number."""
     found = listed([])
-    for n in range(50):
+    for n in range(16):
         stub = {**listed([]), "__id__": n}
         found = {**listed([{**found, "__id__": n}, stub]), "__id__": n + 1}
     return with_attribute(data, "x_", found)

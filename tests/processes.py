@@ -24,12 +24,11 @@ class Die(Callback):
             os._exit(9)
 
 
-class Draw(Callback):
-    """Write a number that is drawn as the noise is into the history."""
+class RecordSeed(Callback):
+    """Write the seed of the noise into the history."""
 
     def on_epoch_end(self, net, **kwargs):
-        number = torch.rand(1, generator=net.module_.random_generator)
-        net.history.record("noise", float(number))
+        net.history.record("seed", net.module_.random_generator.initial_seed())
 
 
 def make_trainer(Detector=Autoencoder, net_params=None, **params):
@@ -56,7 +55,7 @@ TASKS = {
     "plain": lambda rank: train(),
     "stopped": lambda rank: train(early_stopping=True, max_epochs=30),
     "adversarial": lambda rank: train(Detector=EGBAD),
-    "noise": lambda rank: train(noise_std=0.5, callbacks=[Draw]),
+    "noise": lambda rank: train(noise_std=0.5, callbacks=[RecordSeed]),
     "other seed": lambda rank: train(random_state=rank),
     "other samples": lambda rank: train(make_samples(seed=rank)),
     "dead": lambda rank: train(callbacks=[Die]),  # the last one, of course
