@@ -112,7 +112,11 @@ def run_pytest(root: Path, tests: str) -> None:
         for output in (1, 2):
             os.dup2(nothing.fileno(), output)
     options = ["-x", "-q", "-p", "no:cacheprovider"]
-    sys.exit(pytest.main([*options, *shlex.split(tests)]))
+    status = pytest.main([*options, *shlex.split(tests)])
+    # joblib's workers stay for minutes, and the exit would wait for them.
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    sys.exit(status)
 
 
 def run_group(tests: str, mutations: list[Mutation]) -> list[tuple[str, str]]:
