@@ -395,12 +395,19 @@ def test_recording_uses_up_no_numbers():
         assert torch.equal(generator.get_state(), state)
 
 
-def test_members_that_draw_differently_are_not_stackable():
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda g, n: torch.rand(n, generator=g), "depends on weights or samples"),
+        # In place, even if it happens to be the same numbers.
+        (lambda g, n: torch.ones(2).bernoulli_(0.0, generator=g), "in place"),
+    ],
+    ids=["different", "in place"],
+)
+def test_what_cannot_be_drawn_for_all_members_is_not_stackable(draw, message):
     generators = [torch.Generator() for _ in range(2)]
-    calls = [
-        lambda g=g, n=n: torch.rand(n, generator=g) for n, g in enumerate(generators)
-    ]
-    with pytest.raises(draws.NotStackableError, match="depends on weights or samples"):
+    calls = [lambda g=g, n=n: draw(g, n) for n, g in enumerate(generators)]
+    with pytest.raises(draws.NotStackableError, match=message):
         draws.record_draws(calls, generators)
 
 
