@@ -140,7 +140,11 @@ def with_attribute(data, name, node, **members):
     """Return a signed file whose estimator has an attribute more, or another one."""
 
     def change(document):
-        document["content"]["content"][name] = node
+        attributes = document["content"]
+        attributes["content"][name] = node
+        # skops reads as many items of a dictionary as there are types of keys.
+        key_types = attributes["key_types"]["content"]
+        key_types.append(key_types[0])
 
     changed = members_of(with_document(data, change))
     return signed({**changed, **{n.replace("_", "."): m for n, m in members.items()}})
@@ -296,7 +300,7 @@ def _random_state(data):
 def _doubled(data):
     """Lists that hold the one before twice, by its number."""
     found = listed([])
-    for n in range(50):
+    for n in range(16):
         stub = {**listed([]), "__id__": n}
         found = {**listed([{**found, "__id__": n}, stub]), "__id__": n + 1}
     return with_attribute(data, "x_", found)

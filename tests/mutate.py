@@ -56,8 +56,9 @@ def mutated(mutation: Mutation, text: str) -> str:
 def read_list(path: Path = LIST) -> list[Mutation]:
     """Read all mutations; one without tests takes those of its file."""
     content = tomllib.loads(path.read_text())
+    tests = content["tests"]
     return [
-        Mutation(**{"tests": content["tests"].get(each["file"]), **each})
+        Mutation(**each | {"tests": each.get("tests") or tests[each["file"]]})
         for each in content["mutation"]
     ]
 
@@ -111,7 +112,11 @@ def run_pytest(root: Path, tests: str) -> None:
         for output in (1, 2):
             os.dup2(nothing.fileno(), output)
     options = ["-x", "-q", "-p", "no:cacheprovider"]
-    sys.exit(pytest.main([*options, *shlex.split(tests)]))
+    status = pytest.main([*options, *shlex.split(tests)])
+    # joblib's workers stay for minutes, and the exit would wait for them.
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    sys.exit(status)
 
 
 def run_group(tests: str, mutations: list[Mutation]) -> list[tuple[str, str]]:

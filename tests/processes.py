@@ -24,6 +24,13 @@ class Die(Callback):
             os._exit(9)
 
 
+class RecordSeed(Callback):
+    """Write the seed of the noise into the history."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("seed", net.module_.random_generator.initial_seed())
+
+
 def make_trainer(Detector=Autoencoder, net_params=None, **params):
     """Make a detector whose last batch has one sample, which can't be divided."""
     own = {"hidden_sizes": (16,), "latent_size": 2, "batch_size": 33, "max_epochs": 3}
@@ -48,7 +55,7 @@ TASKS = {
     "plain": lambda rank: train(),
     "stopped": lambda rank: train(early_stopping=True, max_epochs=30),
     "adversarial": lambda rank: train(Detector=EGBAD),
-    "noise": lambda rank: train(noise_std=0.5),
+    "noise": lambda rank: train(noise_std=0.5, callbacks=[RecordSeed]),
     "other seed": lambda rank: train(random_state=rank),
     "other samples": lambda rank: train(make_samples(seed=rank)),
     "dead": lambda rank: train(callbacks=[Die]),  # the last one, of course

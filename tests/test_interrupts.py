@@ -214,6 +214,17 @@ def test_ctrl_c_while_the_threshold_is_set_is_not_swallowed():
     assert detector.offset_ < 0
 
 
+@pytest.mark.parametrize(
+    "detector",
+    [PressingAutoencoder(), OGNet(net_params=pressing(after_epochs=1))],
+    ids=["while the threshold is set", "in a later phase"],
+)
+def test_partial_fit_keeps_nothing_of_an_interrupted_chunk(detector):
+    with pytest.raises(KeyboardInterrupt):
+        detector.partial_fit(make_samples())
+    assert not fitted_names(detector)
+
+
 # -- what it means ---------------------------------------------------------------------
 
 

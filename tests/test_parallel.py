@@ -46,10 +46,11 @@ def test_several_networks_stay_the_same_in_all_processes(results):
 
 
 def test_each_process_draws_its_own_noise(results):
-    (first, *_), (second, *_) = results["noise"]
+    (first, history, _), (second, other, _) = results["noise"]
     alone = make_trainer(noise_std=0.5).fit(make_samples())
     assert largest_difference(first, second) == 0
     assert 1e-5 < largest_difference(first, arrays_of(alone)) < 0.5
+    assert history[0]["seed"] != other[0]["seed"]
 
 
 @pytest.mark.parametrize("task", ["other seed", "other samples"])

@@ -90,13 +90,22 @@ def test_each_is_fitted_as_if_it_were_alone(name, fitted_alone):
     assert not np.allclose(scores[0], scores[1])
 
 
-def test_members_stop_early_each_for_itself():
+def test_members_stop_early_each_for_itself(monkeypatch):
+    nets, make = [], skanomaly._fit_together.stack_nets
+
+    def keep(*args):
+        nets.append(make(*args))
+        return nets[-1]
+
+    monkeypatch.setattr(skanomaly._fit_together, "stack_nets", keep)
     params = {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 40}
     params |= {"batch_size": 32, "hidden_sizes": None}
     members = fit_together(make_members(n_members=4, **params), make_samples())
-    assert len({member.n_iter_ for member in members}) > 1
+    n_epochs = [member.n_iter_ for member in members]
+    assert len(set(n_epochs)) > 1
     for member in members:
         assert len(member.net_.history) == member.n_iter_
+    assert len(nets[0].history) == max(n_epochs) < 40
 
 
 def test_the_same_to_the_bit_each_time():
@@ -388,12 +397,19 @@ def test_recording_uses_up_no_numbers():
         assert torch.equal(generator.get_state(), state)
 
 
-def test_members_that_draw_differently_are_not_stackable():
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda g, n: torch.rand(n, generator=g), "depends on weights or samples"),
+        # In place, even if it happens to be the same numbers.
+        (lambda g, n: torch.ones(2).bernoulli_(0.0, generator=g), "in place"),
+    ],
+    ids=["different", "in place"],
+)
+def test_what_cannot_be_drawn_for_all_members_is_not_stackable(draw, message):
     generators = [torch.Generator() for _ in range(2)]
-    calls = [
-        lambda g=g, n=n: torch.rand(n, generator=g) for n, g in enumerate(generators)
-    ]
-    with pytest.raises(draws.NotStackableError, match="depends on weights or samples"):
+    calls = [lambda g=g, n=n: draw(g, n) for n, g in enumerate(generators)]
+    with pytest.raises(draws.NotStackableError, match=message):
         draws.record_draws(calls, generators)
 
 

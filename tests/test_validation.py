@@ -400,6 +400,10 @@ class _Sentinel:
     def __init__(self, monkeypatch, largest):
         self.largest = largest
         empty = torch.empty
+        # At its first use a device lists the functions that make tensors: it would list
+        # the one below, and `empty` would allocate on the CPU what "meta" asks for.
+        with torch.device("meta"):
+            empty(0)
 
         def watched(*size, **kwargs):
             device = kwargs.get("device") or torch.get_default_device()
