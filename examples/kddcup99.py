@@ -239,16 +239,18 @@ def save_figure(split, title, file):
     truth = split.y_test == -1
     key = next(iter(split.scores))
     scores = split.scores[key]
-    abnormality = np.log10(scores.max() - scores + 1e-3)
+    offset = split.offsets[key]
+    highest = max(scores.max(), offset)
+    abnormality = np.log10(highest - scores + 1e-3)
     bins = np.linspace(abnormality.min(), abnormality.max(), 80)
     for is_outlier, label in ((False, "inliers"), (True, "outliers")):
         left.hist(abnormality[truth == is_outlier], bins, alpha=0.6, label=label)
-    threshold = np.log10(scores.max() - split.offsets[key] + 1e-3)
+    threshold = np.log10(highest - offset + 1e-3)
     left.axvline(threshold, color="black", linestyle="--", label="threshold")
     left.set(
         yscale="log",
         title=f"{key[0]}, {key[1]} preparation: scores of the test rows",
-        xlabel="abnormality, log10(highest score - score)",
+        xlabel="abnormality, log10(highest score or threshold - score)",
         ylabel="rows",
     )
     left.legend()
