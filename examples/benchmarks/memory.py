@@ -68,6 +68,17 @@ def peak_of(name):
     return float(shown.stdout)
 
 
+def networks():
+    """Name the detectors that train a network of their own."""
+    import skanomaly
+    from skanomaly.base import BaseDetector
+
+    classes = [
+        getattr(skanomaly, name) for name in skanomaly.__all__ if name[0].isupper()
+    ]
+    return [cls.__name__ for cls in classes if issubclass(cls, BaseDetector)]
+
+
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -82,9 +93,7 @@ def main():
         measure(args)
         return
 
-    import skanomaly
-
-    names = args.detectors or [n for n in skanomaly.__all__ if n[0].isupper()]
+    names = args.detectors or networks()
     baseline = min(peak_of(BASELINE) for _ in range(3))
     dense = args.rows * args.features * 4 / 2**20
     print(
