@@ -11,9 +11,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-from changelog import write_changelog  # noqa: E402 # in the folder that was just added
-from links import write_inventories  # noqa: E402 # in that folder, too
-from methods import methods_of  # noqa: E402 # and this one
+# These three can only be found once their folder is on the path.
+from changelog import write_changelog  # noqa: E402 # see above
+from links import write_inventories  # noqa: E402 # see above
+from methods import methods_of  # noqa: E402 # see above
 
 project = "skanomaly"
 author = "The skanomaly developers"

@@ -28,5 +28,5 @@ class VersionMixin:
                     original_sklearn_version=saved_with,
                 )
             )
-        # mypy takes object for the next class; it is scikit-learn's BaseEstimator.
-        super().__setstate__(state)  # type: ignore[misc]
+        base: Any = super()  # mypy takes it for object; it is BaseEstimator
+        base.__setstate__(state)

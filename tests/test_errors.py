@@ -163,7 +163,7 @@ def test_names_of_an_earlier_fit_are_forgotten():
 
 def test_the_network_of_an_unfitted_detector():
     with pytest.raises(ValueError, match="Autoencoder instance is not fitted yet"):
-        Autoencoder().module_  # noqa: B018
+        _ = Autoencoder().module_
     assert not hasattr(Autoencoder(), "module_")
 
 

@@ -41,6 +41,20 @@ def test_one_place_that_rounds_otherwise_is_enough(place):
     assert sizes_alike(module, "score", 5) == (32, 128, 1024)
 
 
+def test_maps_are_tried_out_by_few_samples_at_all_places():
+    """A map may take dozens of gradients for each of the samples."""
+
+    class Mapped(Fickle):
+        def anomaly_map(self, x):
+            return self.score(x)
+
+    module = Mapped()
+    assert sizes_alike(module, "anomaly_map", 5) == (16, 32, 128, 512)
+    assert sum(module.sizes_seen) < 1000
+    module = Mapped(other_sizes=(128,), other_place=100)  # there are fewer samples
+    assert sizes_alike(module, "anomaly_map", 5) == (16, 32, 512)
+
+
 @pytest.mark.parametrize("n_rows", [1024, 2048, 129, 1023, 1024 + 500])
 def test_nothing_is_tried_out_without_rows_for_a_small_batch(n_rows):
     module = Fickle()

@@ -81,9 +81,9 @@ def collect(
         # In float32 to the other device: it may be the one that has float64.
         collected[start : start + len(part)] = part.to(device)
         start += len(part)
-    return (
-        torch.empty(0, dtype=dtype, device=device) if collected is None else collected
-    )
+    if collected is None:  # no rows at all
+        return torch.empty(0, dtype=dtype, device=device)
+    return collected
 
 
 def evaluate(module: DetectorModule, method: str, data: Any) -> Tensor:
