@@ -121,7 +121,9 @@ def _print_table(rows):
 def _p_values(estimator, table, scores):
     """Return p-values of normal rows, or else how many of the rows are as abnormal."""
     if hasattr(estimator, "p_values"):
-        return estimator.p_values(table)
+        from .out_of_core._score_frame import find_p_values
+
+        return find_p_values(estimator, table, scores)
     return np.searchsorted(np.sort(scores), scores, side="right") / len(scores)
 
 

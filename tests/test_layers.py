@@ -155,6 +155,7 @@ MAY_IMPORT = {
             "calibration",
             "ensemble",
             "inspection",
+            "out_of_core",
             "persistence",
             "preprocessing",
             "_arguments",

@@ -117,7 +117,7 @@ def score_columns(estimator: Any, X: Any) -> dict[str, np.ndarray]:
     if len(X):
         scores = np.asarray(estimator.score_samples(X), dtype=np.float64)
         predictions = _predict(estimator, X, scores)
-        p_values = _p_values(estimator, X, scores) if has_p_values else None
+        p_values = find_p_values(estimator, X, scores) if has_p_values else None
     else:  # which estimators refuse
         scores, predictions, p_values = np.empty((3, 0))
     found: dict[str, Any] = {"score": scores, "prediction": predictions.astype(np.int8)}
@@ -134,7 +134,7 @@ def _predict(estimator: Any, X: Any, scores: np.ndarray) -> np.ndarray:
     return np.asarray(estimator.predict(X))
 
 
-def _p_values(estimator: Any, X: Any, scores: np.ndarray) -> np.ndarray:
+def find_p_values(estimator: Any, X: Any, scores: np.ndarray) -> np.ndarray:
     """Return p-values, from scores that are there if they follow from them."""
     of_scores = getattr(_last_step(estimator), "_p_values_of", None)
     return estimator.p_values(X) if of_scores is None else of_scores(scores)
