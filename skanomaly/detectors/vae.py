@@ -66,7 +66,7 @@ class VAEModule(DetectorModule):
         error = torch.zeros_like(x)
         for draw in self.draws:
             x_rec, log_variance = self.decode(mean + std * draw)
-            error = error + squared_error(x, x_rec)
+            error += squared_error(x, x_rec)
         return expected_gaussian_nll(error / len(self.draws), log_variance)
 
     def anomaly_map(self, x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ has the units of a score and weights mean the same for wide and narrow samples.
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -53,7 +54,7 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     >>> squared_error(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 2.0])).tolist()
     [4.0, 0.0]
     """
-    return (x - reconstruction).square()
+    return F.mse_loss(x, reconstruction, reduction="none")
 
 
 def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -64,9 +65,10 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
     Parameters
     ----------
-    x, mean, log_variance : Tensor
-        Broadcast against each other; `log_variance` is the natural logarithm of the
-        variance.
+    x, mean : Tensor of one shape
+        The value, and what is expected.
+    log_variance : Tensor
+        Natural logarithm of the variance; broadcast against the others.
 
     Returns
     -------
