@@ -12,6 +12,12 @@ rows once for the threshold.
     python examples/benchmarks/fit_speed.py --batch-sizes 1024 256
     python examples/benchmarks/fit_speed.py --batch-sizes 32 --epochs 2
     python examples/benchmarks/fit_speed.py --rows 50000 --detectors VAE MemAE
+
+On a GPU the loop has all rows there, and seconds are those of the clock:
+
+    python examples/benchmarks/fit_speed.py --device cuda --batch-sizes 256 1024
+    python examples/benchmarks/fit_speed.py --device cuda --batch-sizes 256 1024 \
+        --cuda-graph
 """
 
 import argparse
@@ -31,10 +37,19 @@ N_SCORINGS = 6
 
 
 def timed(function, *args):
-    """Call a function; return the seconds of the CPU it took and what it returned."""
-    start = time.process_time()
+    """Call a function; return the seconds it took and what it returned.
+
+    They are seconds of the CPU, or of the clock once a GPU is used.
+    """
+    is_on_gpu = torch.cuda.is_initialized()
+    clock = time.perf_counter if is_on_gpu else time.process_time
+    if is_on_gpu:
+        torch.cuda.synchronize()
+    start = clock()
     value = function(*args)
-    return time.process_time() - start, value
+    if is_on_gpu:
+        torch.cuda.synchronize()
+    return clock() - start, value
 
 
 def plan(detector, module, samples):
@@ -53,10 +68,13 @@ def plan(detector, module, samples):
 def bare_fit(detector, X):
     """Train without any library around torch."""
     torch.manual_seed(0)
-    samples = torch.from_numpy(X)
+    device = detector.device
+    samples = torch.from_numpy(X).to(device)
     if detector.module_class.needs_held_out:
         samples = samples[int(detector.validation_fraction * len(samples)) :]
     module = detector.module_class(**detector._module_arguments(X.shape[1:]))
+    module.to(device)
+    module.random_generator = torch.Generator(device).manual_seed(0)
     networks = [getattr(module, name) for name in module.networks] or [module]
     parameters = [[p for p in n.parameters() if p.requires_grad] for n in networks]
     average = None
@@ -70,7 +88,8 @@ def bare_fit(detector, X):
             for each in parameters
         ]
         for _ in range(n_epochs):
-            for rows in torch.randperm(len(samples)).split(detector.batch_size):
+            order = torch.randperm(len(samples), device=device)
+            for rows in order.split(detector.batch_size):
                 each_loss = losses(samples.index_select(0, rows))
                 for optimizer, own, loss in zip(
                     optimizers, parameters, each_loss, strict=True
@@ -87,8 +106,9 @@ def bare_fit(detector, X):
 def bare_score(module, X):
     """Score in batches of a good size, reducing inside the loop."""
     with torch.no_grad():
-        batches = torch.from_numpy(X).split(BATCH_SIZE_OF_BARE_SCORING)
-        return torch.cat([module.score(x) for x in batches]).double().numpy()
+        samples = torch.from_numpy(X).to(module.center.device)
+        batches = samples.split(BATCH_SIZE_OF_BARE_SCORING)
+        return torch.cat([module.score(x) for x in batches]).cpu().double().numpy()
 
 
 def compare(detector, X, repeats):
@@ -119,15 +139,20 @@ def main():
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256])
+    parser.add_argument("--device", default="cpu", help="of both")
     parser.add_argument("--compile", action="store_true", help="compile the detector")
+    parser.add_argument("--cuda-graph", action="store_true", help="replay its steps")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
+    if args.device != "cpu":
+        torch.cuda.init()
+    net_params = {"compile": args.compile, "cuda_graph": args.cuda_graph}
     X = np.random.default_rng(0).normal(size=(args.rows, args.features))
     X = X.astype(np.float32)
     print(
         f"{args.rows} x {args.features} float32 rows, {args.epochs} epochs, "
-        f"one thread, torch {torch.__version__}; median [min, max] of "
+        f"one thread, {args.device}, torch {torch.__version__}; median [min, max] of "
         f"{args.repeats} ratios"
     )
     print(
@@ -140,8 +165,8 @@ def main():
                 **SIZES,
                 max_epochs=args.epochs,
                 batch_size=batch_size,
-                device="cpu",
-                net_params={"compile": True} if args.compile else None,
+                device=args.device,
+                net_params=net_params,
                 random_state=0,
             )
             fits, scorings, seconds = compare(detector, X, args.repeats)

@@ -92,7 +92,7 @@ class Branch(nn.Module):
         residuals = self.residuals(x)
         mean = residuals.mean(dim=0)
         error = mean.square().sum(dim=1)
-        variance = (residuals - mean).square().sum(dim=2).mean(dim=0)
+        variance = squared_error(residuals, mean).sum(dim=2).mean(dim=0)
         both = torch.stack([error, variance], dim=1)
         return both.unflatten(0, (x.shape[0], -1))
 

@@ -39,12 +39,12 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
 
     Parameters
     ----------
-    x, reconstruction : Tensor of one shape
-        The two to compare.
+    x, reconstruction : Tensor
+        The two to compare, broadcast against each other.
 
     Returns
     -------
-    error : Tensor of the same shape
+    error : Tensor
         Not reduced.
 
     Examples
@@ -54,6 +54,8 @@ def squared_error(x: Tensor, reconstruction: Tensor) -> Tensor:
     >>> squared_error(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 2.0])).tolist()
     [4.0, 0.0]
     """
+    # One kernel each way, which warns of tensors that are not of one shape.
+    x, reconstruction = torch.broadcast_tensors(x, reconstruction)
     return F.mse_loss(x, reconstruction, reduction="none")
 
 
@@ -65,10 +67,9 @@ def gaussian_nll(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
     Parameters
     ----------
-    x, mean : Tensor of one shape
-        The value, and what is expected.
-    log_variance : Tensor
-        Natural logarithm of the variance; broadcast against the others.
+    x, mean, log_variance : Tensor
+        Broadcast against each other; `log_variance` is the natural logarithm of the
+        variance.
 
     Returns
     -------

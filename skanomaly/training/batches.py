@@ -42,7 +42,7 @@ class Batches:
     ):
         self.rows = rows
         self.n_rows = X.shape[0] if rows is None else len(rows)
-        self.gather = _gatherer(X, device)
+        self.place, self.gather = _gatherer(X, device)
         self.batch_size = batch_size
         self.generator = generator
 
@@ -57,6 +57,7 @@ class Batches:
         )
         if self.rows is not None:
             order = self.rows[order]
+        order = self.place(order)
         for start in range(0, self.n_rows, self.batch_size):
             yield self.gather(order[start : start + self.batch_size]), None
 
@@ -83,19 +84,29 @@ class Rounds:
         return itertools.islice(self.left, self.n_per_round)
 
 
-def _gatherer(X: Any, device: torch.device) -> Callable[[np.ndarray], Tensor]:
-    """Choose who gathers rows, without ever copying the data within a memory."""
+def _gatherer(
+    X: Any, device: torch.device
+) -> tuple[Callable[[np.ndarray], Any], Callable[[Any], Tensor]]:
+    """Choose who gathers rows, without ever copying the data within a memory.
+
+    Returns what takes the numbers of an epoch's rows to where they are wanted, and what
+    gathers some of those rows.
+    """
     # torch warns when it is shown memory that it must not write to.
     is_numpy = isinstance(X, np.ndarray)
     if isinstance(X, Tensor) or (is_numpy and X.flags.writeable):
         samples = X if isinstance(X, Tensor) else torch.from_numpy(X)
         if _fits(samples, device):
             on_device = samples.to(device)
-            return lambda rows: on_device.index_select(
-                0, torch.from_numpy(rows).to(device)
+            return (
+                lambda order: torch.from_numpy(order).to(device),
+                lambda rows: on_device.index_select(0, rows),
             )
-    return lambda rows: dense(X[rows] if not is_numpy else X.take(rows, axis=0)).to(
-        device
+    return (
+        lambda order: order,
+        lambda rows: dense(X[rows] if not is_numpy else X.take(rows, axis=0)).to(
+            device
+        ),
     )
 
 

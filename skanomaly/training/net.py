@@ -6,17 +6,18 @@ from functools import partial
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer, PassthroughScoring
-from torch import nn
+from torch import Tensor, nn
 
 from skanomaly.nn import Phase
 
 from .batches import Rounds
 from .callbacks import ResetNetworks, is_heard
+from .capture import capture_step, check_cuda_graph
 from .data import Data
 from .ema import WeightAverage
 from .interrupt import DeferredInterrupt
 from .losses import EpochLosses
-from .optimizers import JointOptimizer, make_optimizer
+from .optimizers import make_optimizers
 from .parallel import DataParallel, Parts
 from .random import Streams, weights_drawn_from
 from .step import Update, make_updates, take_step, trim
@@ -45,6 +46,8 @@ class DetectorNet(NeuralNet):
         Fraction of each batch that is not trained on: its worst fitted samples.
     data_parallel : bool, default=False
         Whether the processes of torch.distributed train this network together.
+    cuda_graph : bool, default=False
+        Whether steps are captured in a CUDA graph and replayed.
     criterion : class, default=torch.nn.Identity
         Not used: the module knows its losses.
     optimizer : class, default=torch.optim.Adam
@@ -79,6 +82,7 @@ class DetectorNet(NeuralNet):
         streams=None,
         trim_fraction=0.0,
         data_parallel=False,
+        cuda_graph=False,
         criterion=nn.Identity,
         optimizer=torch.optim.Adam,
         lr=1e-3,
@@ -89,6 +93,7 @@ class DetectorNet(NeuralNet):
         self.streams = streams
         self.trim_fraction = trim_fraction
         self.data_parallel = data_parallel
+        self.cuda_graph = cuda_graph
         super().__init__(
             module,
             criterion=criterion,
@@ -118,6 +123,7 @@ class DetectorNet(NeuralNet):
         )
         self.order_generator_ = self.streams_.torch_generator("order")
         self.parallel_ = DataParallel(self.device, self.data_parallel)
+        check_cuda_graph(self)
         self.parallel_.draw_other_noise(self.module_.random_generator)
         self.average_ = WeightAverage(self.module_)
         self.interrupt_ = DeferredInterrupt()
@@ -126,17 +132,8 @@ class DetectorNet(NeuralNet):
 
     def initialize_optimizer(self):
         """Make one optimizer for each network, with the phase's learning rates."""
-        names = self.module_.networks
-        if not names:
-            self.optimizer_ = make_optimizer(self, "optimizer", self.module_, self.lr)
-            return self
-        for name in names:
-            lr = self.phase_.learning_rates.get(name, self.lr)
-            network, prefix = getattr(self.module_, name), f"{name}_optimizer"
-            setattr(self, f"{prefix}_", make_optimizer(self, prefix, network, lr))
-        self.optimizer_ = JointOptimizer(
-            getattr(self, f"{name}_optimizer_") for name in names
-        )
+        for name, optimizer in make_optimizers(self).items():
+            setattr(self, name, optimizer)
         return self
 
     def torch_compile(self, module, name):
@@ -194,6 +191,7 @@ class DetectorNet(NeuralNet):
         self.initialize_optimizer()
         self.average_.reset()
         self._updates = make_updates(self, phase.networks)
+        self._captured = capture_step(self, self._take_step, self._updates)
         numbers = (self.streams_.root, len(data), n_epochs, self.batch_size)
         self.parallel_.check_agreement(self.module_, *numbers)
         self._stopped_by_callback = is_interrupted = False
@@ -207,6 +205,8 @@ class DetectorNet(NeuralNet):
             is_interrupted = not self._stopped_by_callback
             if not self.history:
                 raise
+        finally:
+            self._captured = None  # and the memory that a graph holds
         self.notify("on_train_end", X=data, y=None)
         return is_interrupted
 
@@ -256,7 +256,14 @@ class DetectorNet(NeuralNet):
         """Update each network of the phase on its own loss; return the losses."""
         if not self.module_.training:  # setting it costs as much as a layer
             self._set_training(True)
-        x = trim(batch[0], self._measure, self.trim_fraction)
+        if self._captured is None or self._gradients_are_heard:
+            return self._take_step(batch[0])
+        return self._captured(batch[0])
+
+    def _take_step(self, x: Tensor) -> dict[str, Tensor]:
+        """Update the networks on the samples of a batch that are trained on."""
+        batch = (x, None)
+        x = trim(x, self._measure, self.trim_fraction)
         on_gradients = partial(self._on_gradients, batch, len(x))
         step = take_step(self.phase_.losses(x), self._updates, on_gradients)
         if "loss" not in step:

@@ -1,6 +1,7 @@
 """The optimizers of several networks, seen as one."""
 
 from collections.abc import Iterable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -10,6 +11,30 @@ from torch.optim import Optimizer
 
 # One kernel for the whole step: torch's default costs a fit up to a half more.
 _FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+
+def make_optimizers(net: NeuralNet) -> dict[str, Optimizer]:
+    """Make the optimizers of a net, with the learning rates of its phase.
+
+    Parameters
+    ----------
+    net : DetectorNet
+        A net with a module.
+
+    Returns
+    -------
+    optimizers : dict of str to torch.optim.Optimizer
+        By the name of the net's attribute: one for each network, and one for all.
+    """
+    module = net.module_
+    if not module.networks:
+        return {"optimizer_": make_optimizer(net, "optimizer", module, net.lr)}
+    made = {}
+    for name in module.networks:
+        lr = net.phase_.learning_rates.get(name, net.lr)
+        prefix = f"{name}_optimizer"
+        made[f"{prefix}_"] = make_optimizer(net, prefix, getattr(module, name), lr)
+    return {**made, "optimizer_": JointOptimizer(made.values())}
 
 
 def make_optimizer(net: NeuralNet, name: str, network: nn.Module, lr: float):
@@ -43,6 +68,8 @@ def make_optimizer(net: NeuralNet, name: str, network: nn.Module, lr: float):
         options.setdefault("betas", net.module_.adam_betas)
     if net.optimizer in _FUSED:
         options.setdefault("fused", not options.get("foreach", False))
+    if net.cuda_graph and "capturable" in signature(net.optimizer).parameters:
+        options.setdefault("capturable", True)
     return net.optimizer(*groups, **options)
 
 

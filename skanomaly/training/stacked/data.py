@@ -99,7 +99,8 @@ class StackedBatches(Batches):
         self.generators = generators
 
     def __iter__(self) -> Iterator[tuple[Tensor, None]]:
-        orders = np.stack([self._order(nth) for nth in range(len(self.member_rows))])
+        own = [self._order(nth) for nth in range(len(self.member_rows))]
+        orders = self.place(np.stack(own))
         for start in range(0, self.n_rows, self.batch_size):
             rows = orders[:, start : start + self.batch_size]
             x = self.gather(rows.ravel()).unflatten(0, rows.shape)
