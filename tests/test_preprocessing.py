@@ -129,6 +129,23 @@ def test_useless_columns_are_named_in_one_warning():
     assert encoder.get_feature_names_out().tolist() == ["used", "cents"]
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%m/%d/%y", "%Y/%m/%d %H:%M"])
+def test_dates_in_other_formats_are_named_as_such(form):
+    dates = pd.date_range("2025-01-01", periods=200, freq="D").strftime(form)
+    frame = pd.DataFrame({"ordered": dates, "n": np.arange(200) / 3})
+    with pytest.warns(UserWarning, match=r"'ordered' \(dates .* pandas.to_datetime\)"):
+        encoder = TableEncoder().fit(frame)
+    assert encoder.column_kinds_["ordered"] == "dates that are not in ISO 8601"
+
+
+@pytest.mark.parametrize("form", ["10.{}.2.3", "1.{}.3", "12-34-{}", "{}-1-2"])
+def test_other_numbers_with_dots_are_no_dates(form):
+    ids = [form.format(n) for n in range(200)]
+    frame = pd.DataFrame({"id": ids, "n": np.arange(200) / 3})
+    with pytest.warns(UserWarning, match=r"'id' \(near-unique\)"):
+        TableEncoder().fit(frame)
+
+
 def test_drop_and_keep():
     frame = pd.DataFrame(make_columns()).assign(id=range(100), zero=0, empty=np.nan)
     encoder = TableEncoder(drop=["id", "date"], keep=["zero", "empty"]).fit(frame)

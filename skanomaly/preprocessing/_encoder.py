@@ -18,7 +18,7 @@ from skanomaly._warnings import warn_user
 
 from ._categories import CategoryEncoder
 from ._dates import DateEncoder
-from ._kinds import why_useless
+from ._kinds import AMBIGUOUS_DATES, why_useless
 from ._numbers import NumberEncoder
 from ._readers import ColumnReader, read_columns
 from ._tables import as_table
@@ -378,6 +378,8 @@ def _warn_of_columns(kinds, notes, *, any_left):
     reasons: dict[str, list[Any]] = {}
     for name, kind in kinds.items():
         if kind not in ("number", "date", "category", "dropped"):
+            if kind == AMBIGUOUS_DATES:
+                kind += ": convert them, for example by pandas.to_datetime"
             reasons.setdefault(kind, []).append(name)
     left_out = "; ".join(f"{_some(names)} ({why})" for why, names in reasons.items())
     if not any_left:

@@ -1,5 +1,6 @@
 """What a column holds, and whether a detector can learn from it."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -14,6 +15,11 @@ _N_VALUES_LOOKED_AT = 1000
 # A categorical column is left out if its frequent values make up less than this.
 _MIN_COVERAGE = 0.3
 _MIN_WORDS_OF_TEXT = 3
+# Which of the numbers is the day, and which the month, nobody can tell from one value.
+_AMBIGUOUS_DATE = re.compile(
+    r"(\d{4}([./-])\d{1,2}\2\d{1,2}|\d{1,2}([./-])\d{1,2}\3(\d{4}|\d{2}))(?![\d./-])"
+)
+AMBIGUOUS_DATES = "dates that are not in ISO 8601"
 # Whole numbers that never repeat are ids if chance alone would have made so many pairs
 # of them equal, or if there are many and all are as long as this.
 _EXPECTED_REPETITIONS = 5
@@ -65,7 +71,10 @@ def _why_useless_text(text: np.ndarray, min_frequency: float) -> str | None:
     levels = [v for v in frequent_levels(text, min_frequency) if v is not None]
     if sum(counts[level] for level in levels) >= _MIN_COVERAGE * n_present:
         return None
-    n_words = np.median([len(value.split()) for value in text if value is not None])
+    present = [value for value in text if value is not None]
+    if np.mean([bool(_AMBIGUOUS_DATE.match(v)) for v in present]) >= _MIN_READABLE:
+        return AMBIGUOUS_DATES
+    n_words = np.median([len(value.split()) for value in present])
     return "free text" if n_words >= _MIN_WORDS_OF_TEXT else "near-unique"
 
 
