@@ -171,8 +171,8 @@ def check_cuda_graph(net: Any) -> None:
 
 def capture_step(
     net: Any, step: Callable[[Tensor], Losses], updates: Sequence[Update]
-) -> CapturedStep | None:
-    """Return the step of a net that is replayed, if that is asked for.
+) -> Callable[[Tensor], Losses]:
+    """Return a step that is replayed, if its net asks for that, and else the step.
 
     Parameters
     ----------
@@ -183,9 +183,9 @@ def capture_step(
 
     Returns
     -------
-    captured : CapturedStep or None
-        None without `cuda_graph`.
+    step : callable
+        Does the same.
     """
     if not net.cuda_graph:
-        return None
+        return step
     return CapturedStep(step, updates, CudaGraphs(net.module_.random_generator))

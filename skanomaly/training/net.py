@@ -161,13 +161,10 @@ class DetectorNet(NeuralNet):
             return dataset.batches(max(size, _large_batch(dataset)))
         batches = dataset.batches(size, self.order_generator_)
         if self.phase_.steps is not None:
-            batches = Rounds(batches, self.phase_.steps, self._steps_per_round(dataset))
+            batches = Rounds(
+                batches, self.phase_.steps, _per_round(self.phase_, dataset)
+            )
         return Parts(batches, self.parallel_)
-
-    def _steps_per_round(self, data: Data) -> int:
-        """Tell after how many steps of a phase of steps held-out samples are seen."""
-        n_steps = self.phase_.steps or 0
-        return n_steps if data.held_out is None else min(n_steps, _STEPS_PER_CHECK)
 
     def train_phase(self, phase: Phase, data: Data, n_epochs: int) -> bool:
         """Train for one phase, with new optimizers.
@@ -191,12 +188,12 @@ class DetectorNet(NeuralNet):
         self.initialize_optimizer()
         self.average_.reset()
         self._updates = make_updates(self, phase.networks)
-        self._captured = capture_step(self, self._take_step, self._updates)
+        self._step = capture_step(self, self._take_step, self._updates)
         numbers = (self.streams_.root, len(data), n_epochs, self.batch_size)
         self.parallel_.check_agreement(self.module_, *numbers)
         self._stopped_by_callback = is_interrupted = False
         if phase.steps is not None:
-            n_epochs = -(-phase.steps // self._steps_per_round(data))
+            n_epochs = -(-phase.steps // _per_round(phase, data))
         self.n_phase_epochs_ = n_epochs
         self.notify("on_train_begin", X=data, y=None)
         try:
@@ -206,7 +203,7 @@ class DetectorNet(NeuralNet):
             if not self.history:
                 raise
         finally:
-            self._captured = None  # and the memory that a graph holds
+            del self._step  # and the memory that a graph holds
         self.notify("on_train_end", X=data, y=None)
         return is_interrupted
 
@@ -256,16 +253,14 @@ class DetectorNet(NeuralNet):
         """Update each network of the phase on its own loss; return the losses."""
         if not self.module_.training:  # setting it costs as much as a layer
             self._set_training(True)
-        if self._captured is None or self._gradients_are_heard:
-            return self._take_step(batch[0])
-        return self._captured(batch[0])
+        step = self._take_step if self._gradients_are_heard else self._step
+        return step(batch[0])
 
     def _take_step(self, x: Tensor) -> dict[str, Tensor]:
         """Update the networks on the samples of a batch that are trained on."""
-        batch = (x, None)
-        x = trim(x, self._measure, self.trim_fraction)
-        on_gradients = partial(self._on_gradients, batch, len(x))
-        step = take_step(self.phase_.losses(x), self._updates, on_gradients)
+        kept = trim(x, self._measure, self.trim_fraction)
+        on_gradients = partial(self._on_gradients, (x, None), len(kept))
+        step = take_step(self.phase_.losses(kept), self._updates, on_gradients)
         if "loss" not in step:
             step["loss"] = torch.stack(list(step.values())).sum()
         return step
@@ -284,6 +279,12 @@ class DetectorNet(NeuralNet):
         with torch.no_grad():
             losses = self._measure(batch[0])
         return {"loss": losses.mean(), "y_pred": losses}
+
+
+def _per_round(phase: Phase, data: Data) -> int:
+    """Tell after how many steps of a phase of steps held-out samples are seen."""
+    n_steps = phase.steps or 0
+    return n_steps if data.held_out is None else min(n_steps, _STEPS_PER_CHECK)
 
 
 def _large_batch(data: Data) -> int:
