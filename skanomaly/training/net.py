@@ -260,10 +260,7 @@ class DetectorNet(NeuralNet):
         """Update the networks on the samples of a batch that are trained on."""
         kept = trim(x, self._measure, self.trim_fraction)
         on_gradients = partial(self._on_gradients, (x, None), len(kept))
-        step = take_step(self.phase_.losses(kept), self._updates, on_gradients)
-        if "loss" not in step:
-            step["loss"] = torch.stack(list(step.values())).sum()
-        return step
+        return take_step(self.phase_.losses(kept), self._updates, on_gradients)
 
     def _on_gradients(self, batch, n_samples: int, update: Update) -> None:
         """Average one network's gradients over processes, and notify callbacks."""

@@ -109,7 +109,8 @@ def take_step(
     Returns
     -------
     losses : dict of str to Tensor
-        The losses by name, those of one name averaged, without graph.
+        The losses by name, those of one name averaged, without graph; their sum as
+        ``"loss"``.
 
     Raises
     ------
@@ -134,10 +135,13 @@ def take_step(
             raise ValueError(f"There are more losses than {len(updates)} updates.")
     except torch.linalg.LinAlgError as error:
         raise FloatingPointError(f"a matrix is not finite ({error})") from error
-    return {
+    means = {
         name: torch.stack(each).mean() if each[1:] else each[0]
         for name, each in taken.items()
     }
+    if "loss" not in means:
+        means["loss"] = torch.stack(list(means.values())).sum()
+    return means
 
 
 def _trained(network: nn.Module) -> list[Tensor]:
