@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import skanomaly._fit_together
 from skanomaly import DAGMM, VAE, Autoencoder, GANomaly, MemAE, StudentTeacher
@@ -20,7 +21,7 @@ from skanomaly.detectors.autoencoder import AutoencoderModule
 from skanomaly.ensemble import fit_together
 from skanomaly.nn import DetectorModule
 from skanomaly.training import DetectorNet, Streams
-from skanomaly.training.stacked import draws
+from skanomaly.training.stacked import draws, graph, module
 from skanomaly.training.stacked.graph import LossGraph
 from skanomaly.training.stacked.module import MemberMeans, StackedModule
 
@@ -370,17 +371,54 @@ def test_gradients_are_those_of_each_loss():
     assert all(weight.grad.is_contiguous() for weight in stacked.weights)
 
 
-def test_a_graph_is_traced_once_for_a_shape(monkeypatch):
-    n_traced = []
-    make = LossGraph.__init__
+@pytest.mark.parametrize("Detector", [Autoencoder, VAE, MemAE])
+def test_a_shape_is_traced_once_it_has_come_often(Detector, monkeypatch):
+    traced = []
+    trace = LossGraph._trace
 
-    def count(graph, *args):
-        n_traced.append(1)
-        make(graph, *args)
+    def count(self, x, *tensors):
+        traced.append(x.shape[1])
+        trace(self, x, *tensors)
 
-    monkeypatch.setattr(LossGraph, "__init__", count)
-    fit_together(make_members(), make_samples(n_samples=100))  # batches of 64 and 36
-    assert len(n_traced) == 2
+    monkeypatch.setattr(LossGraph, "_trace", count)
+
+    def fit(n_calls):
+        monkeypatch.setattr(module, "_N_CALLS_BEFORE_TRACING", n_calls)
+        members = [
+            make_detector(Detector, max_epochs=12, batch_size=64, random_state=seed)
+            for seed in range(3)
+        ]
+        X = make_samples(n_samples=100)  # batches of 64 and 36
+        return [member.score_samples(X) for member in fit_together(members, X)]
+
+    never, soon = fit(n_calls=50), fit(n_calls=2)
+    n_phases = 2 if Detector is MemAE else 1
+    assert traced == [64] * n_phases + [64, 36] * n_phases
+    assert np.array_equal(never, soon)
+
+
+def test_a_graph_has_no_calls_that_do_nothing(monkeypatch):
+    graphs = []
+
+    def keep(made):
+        remove(made)
+        graphs.append(made)
+
+    remove = graph._remove_what_does_nothing
+    monkeypatch.setattr(graph, "_remove_what_does_nothing", keep)
+    fit_together(make_members(), make_samples())
+    (found,) = graphs
+    assert "bmm" in found.code
+    assert "detach" not in found.code
+    assert "permute" not in found.code
+
+
+def test_a_permutation_of_axes_is_kept():
+    made = make_fx(lambda x: x.permute(1, 0).detach().permute(0, 1))(torch.ones(2, 3))
+    graph._remove_what_does_nothing(made)
+    assert made.code.count("aten.") == 1
+    x = torch.arange(6.0).view(2, 3)
+    assert torch.equal(made(x), x.T)
 
 
 def test_recording_uses_up_no_numbers():

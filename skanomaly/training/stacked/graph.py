@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from .draws import NotStackableError, Replayer
@@ -22,7 +23,8 @@ class LossGraph:
 
     Each call of `torch.vmap` goes through the modules in Python, and costs a small
     network as much as its numbers do. The graph calls torch's operations directly,
-    forwards and backwards.
+    forwards and backwards. To trace it takes as long as some dozens of calls, so that a
+    shape that comes once an epoch had better do without for a while.
 
     Parameters
     ----------
@@ -32,15 +34,8 @@ class LossGraph:
         A method of it, which takes a batch and yields one loss.
     weights, buffers : dict of str to Tensor
         Of all members, stacked. Buffers that the losses write are written.
-    x : Tensor of shape (n_members, n_samples, ...)
-        A batch for each member.
-    numbers : list of Tensor
-        What members draw, stacked.
-
-    Raises
-    ------
-    NotStackableError
-        If `torch.vmap` can't compute the losses.
+    n_calls_before : int
+        How many calls are made before the next one is traced.
     """
 
     def __init__(
@@ -49,10 +44,11 @@ class LossGraph:
         losses: Losses,
         weights: dict[str, Tensor],
         buffers: dict[str, Tensor],
-        x: Tensor,
-        numbers: list[Tensor],
+        n_calls_before: int,
     ):
         self.buffers = list(buffers.values())
+        self.n_calls_before = n_calls_before
+        self.is_traced = False
         trained = [name for name, weight in weights.items() if weight.requires_grad]
         names, n_weights = [*weights, *buffers], len(weights)
         bound = _Bound(module, losses)
@@ -73,14 +69,8 @@ class LossGraph:
                 *torch.autograd.grad(losses.sum(), inputs, allow_unused=True),
             ]
 
-        tensors = (*weights.values(), *self.buffers, *numbers)
-        try:
-            with _TRACING:
-                self.graph = make_fx(losses_and_gradients)(x, *tensors)
-        except (RuntimeError, ValueError) as error:
-            raise NotStackableError(f"torch.vmap can't compute it: {error}") from error
-        if any(node.op == "get_attr" for node in self.graph.graph.nodes):
-            raise NotStackableError("A tensor of one member is part of the losses.")
+        self.to_trace = losses_and_gradients
+        self.compute: Callable[..., list[Any]] = torch.enable_grad()(self.to_trace)
 
     def __call__(
         self, x: Tensor, weights: Iterable[Tensor], numbers: list[Tensor]
@@ -102,8 +92,47 @@ class LossGraph:
             Their sum: its gradients are those of each member's own loss.
         losses : Tensor of shape (n_members,)
             Without gradients.
+
+        Raises
+        ------
+        NotStackableError
+            If `torch.vmap` can't compute the losses.
         """
-        return _Replay.apply(self.graph, self.buffers, x, numbers, *weights)
+        if self.is_traced:
+            return _Replay.apply(self.compute, self.buffers, x, numbers, *weights)
+        try:
+            if not self.n_calls_before:
+                self._trace(x, *weights, *self.buffers, *numbers)
+            self.n_calls_before -= 1
+            return _Replay.apply(self.compute, self.buffers, x, numbers, *weights)
+        except (RuntimeError, ValueError) as error:
+            raise NotStackableError(f"torch.vmap can't compute it: {error}") from error
+
+    def _trace(self, *tensors: Tensor) -> None:
+        """Replace what is computed by its graph."""
+        with _TRACING:
+            module = make_fx(self.to_trace)(*tensors)
+        if any(node.op == "get_attr" for node in module.graph.nodes):
+            raise NotStackableError("A tensor of one member is part of the losses.")
+        _remove_what_does_nothing(module)
+        self.compute, self.is_traced = module.forward, True
+
+
+def _remove_what_does_nothing(module: GraphModule) -> None:
+    """Remove calls that return what they are given, some forty percent of a graph."""
+    for node in module.graph.nodes:
+        if _does_nothing(node):
+            node.replace_all_uses_with(node.args[0])
+            module.graph.erase_node(node)
+    module.recompile()
+
+
+def _does_nothing(node: Node) -> bool:
+    """Tell whether a node's value is its argument, where nothing has a gradient."""
+    if node.target is torch.ops.aten.permute.default:
+        axes: Any = node.args[1]
+        return list(axes) == sorted(axes)
+    return node.target is torch.ops.aten.detach.default
 
 
 class _Bound(nn.Module):
@@ -123,13 +152,13 @@ class _Replay(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        graph: Callable[..., list[Any]],
+        compute: Callable[..., list[Any]],
         buffers: list[Tensor],
         x: Tensor,
         numbers: list[Tensor],
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        losses, *gradients = graph(x, *weights, *buffers, *numbers)
+        losses, *gradients = compute(x, *weights, *buffers, *numbers)
         of_trained = iter(gradients)
         ctx.gradients = [
             next(of_trained) if is_trained else None

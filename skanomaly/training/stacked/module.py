@@ -14,6 +14,9 @@ from skanomaly.training.step import trim
 from .draws import Draw, NotStackableError, record_draws
 from .graph import LossGraph
 
+# So many calls take the time that tracing takes.
+_N_CALLS_BEFORE_TRACING = 50
+
 
 class StackedModule(DetectorModule):
     """Modules of one architecture that are trained as if each were alone.
@@ -155,7 +158,7 @@ class StackedLosses:
         """Yield the sum of the members' losses."""
         x = x.transpose(0, 1)
         if x.shape not in self.graphs:
-            self.graphs[x.shape] = self._trace(x)
+            self.graphs[x.shape] = self._make_graph(x)
         graph, draws = self.graphs[x.shape]
         total, losses = graph(x, self.module.weights, self._numbers(draws))
         self.module.is_changed = True
@@ -166,7 +169,7 @@ class StackedLosses:
         """Draw what one step needs, for each member from its own generator."""
         return [torch.stack([draw(g) for g in self.generators]) for draw in draws]
 
-    def _trace(self, x: Tensor) -> tuple[LossGraph, list[Draw]]:
+    def _make_graph(self, x: Tensor) -> tuple[LossGraph, list[Draw]]:
         """Make the graph of batches of this shape."""
         module = self.module
         if any(_settings(m) != _settings(module.members[0]) for m in module.members):
@@ -177,13 +180,10 @@ class StackedLosses:
         ]
         draws = record_draws(calls, self.generators)
         weights = dict(zip(module.names, module.weights, strict=True))
-        # Of these only the shapes count.
-        numbers = [
-            torch.stack([draw(torch.Generator(x.device)) for _ in calls])
-            for draw in draws
-        ]
         first, buffers = module.members[0], module.stacked_buffers
-        graph = LossGraph(first, self.losses[0], weights, buffers, x, numbers)
+        # The first shape is that of all batches but the last of each epoch.
+        n_calls_before = _N_CALLS_BEFORE_TRACING if self.graphs else 0
+        graph = LossGraph(first, self.losses[0], weights, buffers, n_calls_before)
         return graph, draws
 
 
