@@ -11,10 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-# These three can only be found once their folder is on the path.
-from changelog import write_changelog  # noqa: E402 # see above
-from links import write_inventories  # noqa: E402 # see above
-from methods import methods_of  # noqa: E402 # see above
+from changelog import write_changelog  # noqa: E402 # found by the path above
+from links import write_inventories  # noqa: E402 # found by that path
+from methods import methods_of  # noqa: E402 # found by that path, too
 
 project = "skanomaly"
 author = "The skanomaly developers"

@@ -529,7 +529,7 @@ def test_plain_arrays_are_refused_in_the_same_words(spoil, dtype):
     X = spoil(make_samples().astype(dtype))
     said = []
     for same in (X, X.view(Array)):
-        with pytest.raises(ValueError) as raised:  # noqa: PT011 # compared below
+        with pytest.raises(ValueError) as raised:  # noqa: PT011 # the test compares messages
             detector.predict(same)
         said.append(str(raised.value))
     assert said[0] == said[1]

@@ -7,7 +7,7 @@ of ideal is the time of one divided by twice the time of two. Then it scores the
 more and kills a worker meanwhile. The data are deleted in the end.
 
 Dask lets its workers give freed memory back to the system at once, and so they get it
-anew for every batch: that takes as long as half of the scoring. `KEEP_MEMORY` ends it.
+anew for every batch. `KEEP_MEMORY` ends that.
 
     python examples/benchmarks/dask_scoring.py
 """

@@ -162,7 +162,7 @@ class DetectorNet(NeuralNet):
         batches = dataset.batches(size, self.order_generator_)
         if self.phase_.steps is not None:
             batches = Rounds(
-                batches, self.phase_.steps, _per_round(self.phase_, dataset)
+                batches, self.phase_.steps, _steps_per_round(self.phase_, dataset)
             )
         return Parts(batches, self.parallel_)
 
@@ -193,7 +193,7 @@ class DetectorNet(NeuralNet):
         self.parallel_.check_agreement(self.module_, *numbers)
         self._stopped_by_callback = is_interrupted = False
         if phase.steps is not None:
-            n_epochs = -(-phase.steps // _per_round(phase, data))
+            n_epochs = -(-phase.steps // _steps_per_round(phase, data))
         self.n_phase_epochs_ = n_epochs
         self.notify("on_train_begin", X=data, y=None)
         try:
@@ -278,7 +278,7 @@ class DetectorNet(NeuralNet):
         return {"loss": losses.mean(), "y_pred": losses}
 
 
-def _per_round(phase: Phase, data: Data) -> int:
+def _steps_per_round(phase: Phase, data: Data) -> int:
     """Tell after how many steps of a phase of steps held-out samples are seen."""
     n_steps = phase.steps or 0
     return n_steps if data.held_out is None else min(n_steps, _STEPS_PER_CHECK)

@@ -119,7 +119,7 @@ class LossGraph:
 
 
 def _remove_what_does_nothing(module: GraphModule) -> None:
-    """Remove calls that return what they are given, some forty percent of a graph."""
+    """Remove calls that return what they are given."""
     for node in module.graph.nodes:
         if _does_nothing(node):
             node.replace_all_uses_with(node.args[0])
